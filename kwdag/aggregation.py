@@ -1,0 +1,323 @@
+"""From root directories to ranked tables and a report: load, choose, rank, describe.
+
+The order of the steps, and the checks of what a caller asked for; each step itself has a module of its own.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kwdag import jobdir, ranking, results
+from kwdag.errors import ResultError, did_you_mean, nearest
+from kwdag.pipeline import Pipeline
+from kwdag.pipeline_ref import load_pipeline
+from kwdag.ranking import Metrics, Roles, Wanted
+from kwdag.report import text
+from kwdag.results import Job, NodeResults, Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Target = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """What became of the results below some roots.
+
+    Attributes:
+        tables: node -> one row for each done job, ranked by the primary metrics, best last.
+        skipped: (path, reason) of each job directory whose result could not be read.
+        report: the text for a terminal, empty when none was asked for.
+        metrics: node -> the metrics that ranked its table and those on display.
+        states: node -> state -> number of jobs, also of those that have no row.
+        roles: what the pipeline says of the parameters.
+        exported: the files that were written.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    skipped: list[Skipped]
+    report: str = ""
+    metrics: dict[str, Metrics] = field(default_factory=dict)
+    states: dict[str, Counter[str]] = field(default_factory=dict)
+    roles: Roles = field(default_factory=Roles)
+    exported: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A root directory, the pipeline that its jobs belong to and the jobs by node."""
+
+    root: Path
+    pipeline: Pipeline
+    jobs: Mapping[str, list[Job]]
+
+
+def aggregate(
+    target: Target,
+    *,
+    pipeline: Any = None,
+    eval_nodes: str | Iterable[str] | None = None,
+    output_dpath: str | os.PathLike[str] | None = None,
+    io_workers: int = 0,
+    stdout_report: Mapping[str, Any] | bool | None = True,
+    primary_metric_cols: Wanted | Sequence[Wanted] | None = None,
+    display_metric_cols: Wanted | Sequence[Wanted] | None = None,
+    export_tables: bool | str | Sequence[str] = False,
+    rois: str | Iterable[str] | None = None,
+    query: str | None = None,
+    width: int = text.WIDTH,
+) -> Aggregate:
+    """Load, rank and describe the results of done jobs; prints nothing.
+
+    Args:
+        target: a root directory, a glob pattern of such, or several of them; one given twice counts once.
+        pipeline: any name of a pipeline; by default each root's own record of its most recent run.
+        eval_nodes: nodes to rank, by default all that report metrics.
+        output_dpath: the folder for exported tables.
+        io_workers: threads that read results; 0 reads them one after another.
+        stdout_report: the options of the report (see ``kwdag.report.text.Options``), False for no report.
+        primary_metric_cols: metrics to rank by, as names or as mappings `{metric, objective, aggregator}`.
+        display_metric_cols: metrics to print.
+        export_tables: write each table to `<output_dpath>/<node>.csv`.
+        rois: keep only these regions.
+        query: keep only the rows that this condition is true of (see ``kwdag.ranking.select``).
+        width: columns of the report.
+
+    Raises:
+        ResultError: there are no runs, or what was asked for does not exist.
+    """
+    options = text.Options.of(stdout_report if isinstance(stdout_report, Mapping) else None)
+    formats = _formats(export_tables, output_dpath)
+    primary, display = _wanted(primary_metric_cols), _wanted(display_metric_cols)
+    base = str(Path.cwd())
+
+    runs = find_runs(target, pipeline)
+    roles = _roles(runs)
+    loaded = _load(runs, _eval_nodes(runs, eval_nodes), io_workers)
+    tables = _tables(loaded, roles)
+    _check_metrics(tables, primary_metric_cols=primary, display_metric_cols=display)
+    tables = _filtered(tables, rois, query, base)
+    metrics = {
+        node: ranking.choose_metrics(node, _declared(runs, node), table, primary, display)
+        for node, table in tables.items()
+    }
+    tables = {node: ranking.rank(table, metrics[node].primary) for node, table in tables.items()}
+    sections = [_section(node, table, metrics[node], loaded[node]) for node, table in tables.items()]
+    return Aggregate(
+        tables=tables,
+        skipped=[one for node in loaded.values() for one in node.skipped],
+        report=text.report(sections, options, roles, base=base, width=width) if _asked(stdout_report) else "",
+        metrics=metrics,
+        states={node: found.states for node, found in loaded.items()},
+        roles=roles,
+        exported=_export(tables, Path(output_dpath)) if formats and output_dpath is not None else [],
+    )
+
+
+def load_results(
+    target: Target,
+    *,
+    pipeline: Any = None,
+    eval_nodes: str | Iterable[str] | None = None,
+    io_workers: int = 0,
+) -> dict[str, pd.DataFrame]:
+    """node -> a table with one row for each done job, in order of job ids; damaged results are left out."""
+    runs = find_runs(target, pipeline)
+    return _tables(_load(runs, _eval_nodes(runs, eval_nodes), io_workers), _roles(runs))
+
+
+# -- runs ------------------------------------------------------------------------------------------
+
+
+def find_runs(target: Target, pipeline: Any = None) -> list[Run]:
+    """The runs below a target. Raises ResultError where there are none."""
+    given = None if pipeline is None else load_pipeline(pipeline)
+    roots = _roots([target] if isinstance(target, str | os.PathLike) else target)
+    runs = [_run(root, given) for root in roots]
+    if not any(run.jobs for run in runs):
+        where = ", ".join(map(str, roots)) or "target"
+        raise ResultError("no jobs below it" if roots else "no target is given", where=where)
+    return runs
+
+
+def _roots(targets: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Distinct existing folders, whatever ways lead to them."""
+    found: dict[Path, Path] = {}
+    for target in targets:
+        for path in _matches(Path(target).expanduser()):
+            found.setdefault(path.resolve(), Path(os.path.normpath(path.absolute())))
+    return list(found.values())
+
+
+def _matches(target: Path) -> list[Path]:
+    if target.is_dir():
+        return [target]
+    found = [Path(path) for path in sorted(glob.glob(str(target), recursive=True))]  # noqa: PTH207  (may be absolute)
+    folders = [path for path in found if path.is_dir()]
+    if not folders:
+        beside = [path.name for path in target.parent.iterdir()] if target.parent.is_dir() else []
+        close = nearest(target.name, beside)
+        raise ResultError("no such folder", where=str(target), hint=close and f"did you mean {close!r}?")
+    return folders
+
+
+def _run(root: Path, given: Pipeline | None) -> Run:
+    found = sorted(jobdir.iter_jobs(root))
+    pipeline = given or (_recorded_pipeline(root) if found else Pipeline([]))
+    jobs: dict[str, list[Job]] = {}
+    for node, job_id, dpath in found:
+        if node in pipeline.nodes:
+            jobs.setdefault(node, []).append(Job(job_id, dpath, pipeline.nodes[node].load_result))
+    if found and not jobs:
+        names = sorted({node for node, _, _ in found})
+        raise ResultError(
+            f"its jobs are of {', '.join(names)}, which the pipeline does not have", where=str(root),
+            hint=f"the pipeline has {', '.join(pipeline.nodes)}",
+        )  # fmt: skip
+    return Run(root, pipeline, {node: jobs[node] for node in pipeline.nodes if node in jobs})
+
+
+def _recorded_pipeline(root: Path) -> Pipeline:
+    record = jobdir.read_pipeline_record(root)
+    if not record or not record.get("pipeline"):
+        raise ResultError("no pipeline is recorded here", where=str(root), hint="name it with --pipeline")
+    return load_pipeline(_from_workdir(record["pipeline"], record.get("workdir")))
+
+
+def _from_workdir(ref: Any, workdir: str | None) -> Any:
+    """A recorded reference, made good for a caller in another folder."""
+    if not isinstance(ref, str) or not workdir or "\n" in ref:
+        return ref
+    file = ref.rpartition("::")[0] or ref
+    if file.endswith((".py", ".yaml", ".yml", ".json")):
+        return str(Path(workdir) / ref)
+    if workdir not in sys.path:
+        sys.path.append(workdir)
+    return ref
+
+
+def _roles(runs: Iterable[Run]) -> Roles:
+    nodes = {id(node): node for run in runs for node in run.pipeline.nodes.values()}
+    return Roles.of(nodes.values())
+
+
+def _declared(runs: Iterable[Run], node: str) -> list[Mapping[str, Any]]:
+    """The metrics that a node declares, in the first run that has it."""
+    found = next((run.pipeline.nodes[node] for run in runs if node in run.pipeline.nodes), None)
+    return list(found.default_metrics()) if found else []
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+def _eval_nodes(runs: Sequence[Run], asked: str | Iterable[str] | None) -> list[str]:
+    """The nodes to rank, upstream first. Raises ResultError for one that does not exist or has no job."""
+    known = list(dict.fromkeys(name for run in runs for name in run.pipeline.nodes))
+    with_jobs = {name for run in runs for name in run.jobs}
+    if asked is not None:
+        wanted = _names(asked)
+        for name in wanted:
+            if name not in known:
+                raise ResultError(f"no node {name!r}", where="eval_nodes", hint=did_you_mean(name, known))
+            if name not in with_jobs:
+                hint = f"nodes with jobs: {', '.join(sorted(with_jobs))}"
+                raise ResultError(f"node {name!r} has no job here", where="eval_nodes", hint=hint)
+        return wanted
+    reporting = [name for name in known if name in with_jobs and _reports_metrics(runs, name)]
+    if not reporting:
+        where = ", ".join(str(run.root) for run in runs)
+        raise ResultError("no node reports metrics", where=where, hint="name nodes with --eval_nodes")
+    return reporting
+
+
+def _reports_metrics(runs: Sequence[Run], node: str) -> bool:
+    if _declared(runs, node):
+        return True
+    return results.reports_metrics(node, (job for run in runs for job in run.jobs.get(node, ())))
+
+
+def _load(runs: Sequence[Run], nodes: Iterable[str], io_workers: int) -> dict[str, NodeResults]:
+    jobs = {node: [job for run in runs for job in run.jobs.get(node, ())] for node in nodes}
+    return {
+        node: results.load_node(node, found, need_metrics=_reports_metrics(runs, node), io_workers=io_workers)
+        for node, found in jobs.items()
+    }
+
+
+def _tables(loaded: Mapping[str, NodeResults], roles: Roles) -> dict[str, pd.DataFrame]:
+    return {node: ranking.with_identity(found.columns.table(), node, roles) for node, found in loaded.items()}
+
+
+def _filtered(
+    tables: Mapping[str, pd.DataFrame], rois: str | Iterable[str] | None, query: str | None, base: str
+) -> dict[str, pd.DataFrame]:
+    if rois is not None:
+        wanted = _names(rois)
+        known = {name for table in tables.values() for name in table["region_id"]}
+        ranking.check_regions(wanted, known, "rois")
+        tables = {node: table[table["region_id"].isin(wanted)] for node, table in tables.items()}
+    if query is not None:
+        tables = {node: ranking.select(table, query, base) for node, table in tables.items()}
+    return dict(tables)
+
+
+def _check_metrics(tables: Mapping[str, pd.DataFrame], **wanted: list[Wanted] | None) -> None:
+    if any(len(table) for table in tables.values()):
+        for option, names in wanted.items():
+            ranking.check_wanted(names or (), tables, option)
+
+
+def _wanted(asked: Wanted | Sequence[Wanted] | None) -> list[Wanted] | None:
+    """None for nothing in particular; a text may list several names with commas."""
+    if asked is None or asked == "auto":
+        return None
+    if isinstance(asked, str):
+        return list(_names(asked))
+    return [asked] if isinstance(asked, Mapping) else list(asked)
+
+
+def _names(asked: str | Iterable[str]) -> list[str]:
+    names = asked.split(",") if isinstance(asked, str) else asked
+    return list(dict.fromkeys(name for name in (str(name).strip() for name in names) if name))
+
+
+# -- output ----------------------------------------------------------------------------------------
+
+
+def _section(node: str, table: pd.DataFrame, metrics: Metrics, found: NodeResults) -> text.Section:
+    return text.Section(node, table, metrics, found.states, len(found.skipped))
+
+
+def _asked(stdout_report: Mapping[str, Any] | bool | None) -> bool:
+    return isinstance(stdout_report, Mapping) or bool(stdout_report)
+
+
+def _formats(export_tables: bool | str | Sequence[str], output_dpath: Any) -> list[str]:
+    formats = ["csv"] if export_tables is True else _names(export_tables or ())
+    for name in formats:
+        if name != "csv":
+            raise ResultError(f"cannot export {name!r}", where="export_tables", hint="known: csv")
+    if formats and output_dpath is None:
+        raise ResultError("needs a folder", where="export_tables", hint="name it with --output_dpath")
+    return formats
+
+
+def _export(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_export_csv(table, folder / f"{node}.csv") for node, table in tables.items()]
+    except OSError as error:
+        raise ResultError(f"cannot write: {error.strerror}", where=str(error.filename or folder)) from error
+
+
+def _export_csv(table: pd.DataFrame, path: Path) -> Path:
+    table.to_csv(path, index=False, errors="backslashreplace")
+    return path

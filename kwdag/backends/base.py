@@ -1,0 +1,155 @@
+"""What all backends share: the order in which jobs become ready, and what they report.
+
+Pure bookkeeping; processes and files are the business of the backends and of worker.py.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kwdag.plan import Group, Job, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job ended in this run."""
+
+    job: Job
+    state: str  # "done", "failed" or "blocked"
+    reason: str | None
+    status: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a backend is asked to do.
+
+    Attributes:
+        jobs: to run, upstream first.
+        attempts: the latest attempt of each job when it was chosen, by id.
+    """
+
+    plan: Plan
+    jobs: tuple[Job, ...]
+    attempts: Mapping[str, int]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Reporter(Protocol):
+    """Told what happens while it happens."""
+
+    def started(self, job: Job) -> None: ...
+
+    def ended(self, event: Ended) -> None: ...
+
+    def waiting(self, jobs: Iterable[Job]) -> None: ...
+
+
+class Backend(Protocol):
+    """Runs jobs; raises worker.Interrupted when told to stop."""
+
+    name: str
+
+    def check(self, run: Run) -> None:
+        """Raise BackendError when this run cannot work here; nothing has been written yet."""
+
+    def run(self, run: Run, report: Reporter) -> list[Ended]: ...
+
+
+class Frontier:
+    """Knows which jobs are ready, as others end; each gathered group is counted once for all its readers."""
+
+    def __init__(self, jobs: Iterable[Job]):
+        self._missing: dict[Job, int] = {}
+        self._readers: dict[Job | Group, list[Job]] = defaultdict(list)
+        self._groups: dict[Job, list[Group]] = defaultdict(list)
+        self._left: dict[Group, int] = {}
+        self._lost: dict[Group, set[str]] = defaultdict(set)
+        self._ready: list[tuple[tuple[int, int], str, Job]] = []
+        jobs = list(jobs)
+        inside = set(jobs)
+        for job in jobs:
+            self._add(job, inside)
+
+    def _add(self, job: Job, inside: set[Job]) -> None:
+        waits_for: list[Job | Group] = [up for up in job.upstream if up in inside]
+        for group in job.groups:
+            if group not in self._left:
+                members = {member.job for member in group.members if member.job in inside}
+                self._left[group] = len(members)
+                for member in members:
+                    self._groups[member].append(group)
+            if self._left[group]:
+                waits_for.append(group)
+        for source in waits_for:
+            self._readers[source].append(job)
+        self._missing[job] = len(waits_for)
+        if not waits_for:
+            self._push(job)
+
+    def _push(self, job: Job) -> None:
+        heapq.heappush(self._ready, (job.order, job.id, job))
+
+    def __len__(self) -> int:
+        """How many jobs have neither been popped nor blocked."""
+        return len(self._missing)
+
+    def pop(self) -> Job | None:
+        """The next ready job, None while none is ready."""
+        while self._ready:
+            job = heapq.heappop(self._ready)[2]
+            if self._missing.pop(job, None) is not None:
+                return job
+        return None
+
+    def absent(self, job: Job) -> frozenset[str]:
+        """Ids of the gather members that a job goes on without."""
+        return frozenset().union(*(self._lost[group] for group in job.groups))
+
+    def done(self, job: Job) -> None:
+        """A job has its result: its readers may become ready."""
+        self._release(job)
+        for group in self._groups.pop(job, ()):
+            self._arrived(group)
+
+    def _arrived(self, group: Group) -> None:
+        self._left[group] -= 1
+        if not self._left[group]:
+            self._release(group)
+
+    def _release(self, source: Job | Group) -> None:
+        for reader in self._readers.pop(source, ()):
+            if reader in self._missing:
+                self._missing[reader] -= 1
+                if not self._missing[reader]:
+                    self._push(reader)
+
+    def failed(self, job: Job) -> list[Job]:
+        """A job has no result: the descendants that can no longer run, in no particular order."""
+        blocked: list[Job] = []
+        lost = [job]
+        while lost:
+            current = lost.pop()
+            for reader in self._readers.pop(current, ()):
+                if self._missing.pop(reader, None) is not None:
+                    blocked.append(reader)
+                    lost.append(reader)
+            for group in self._groups.pop(current, ()):
+                newly = self._lose(group, current)
+                blocked += newly
+                lost += newly
+        return blocked
+
+    def _lose(self, group: Group, member: Job) -> list[Job]:
+        self._lost[group].add(member.id)
+        partial = [reader for reader in self._readers.get(group, ()) if reader.node.partial_gather]
+        enough = len(self._lost[group]) < len(group.members)
+        if partial and enough:
+            self._arrived(group)
+            return []
+        readers = self._readers.pop(group, [])
+        return [reader for reader in readers if self._missing.pop(reader, None) is not None]

@@ -1,0 +1,128 @@
+"""Who may run a job: one holder at a time, and the holder's attempt number.
+
+A claim is a lock that the job's processes inherit (it falls when the last of them ends) and a file
+`.claim-<attempt>` created exclusively; what a finished attempt is worth is state.py's business.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from kwdag.jobdir import CLAIM, LOCK, read_json
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run a job, held as long as ``fd`` is open in any process."""
+
+    dpath: str
+    attempt: int
+    fd: int
+
+    def holds(self) -> bool:
+        """False once another holder has taken over: then this one's result is refused."""
+        return latest_attempt(self.dpath) == self.attempt
+
+    def release(self) -> None:
+        os.close(self.fd)
+
+
+@cache
+def host_id() -> str:
+    """This host in this boot: a lock of an earlier boot is held by nobody."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return f"{socket.gethostname()}/{file.read().strip()[:8]}"
+    except OSError:
+        return socket.gethostname()
+
+
+def acquire(dpath: str, known_attempt: int) -> Claim | int | None:
+    """Claim a job for this process.
+
+    Args:
+        known_attempt: the attempt that was the latest when the job was chosen to run.
+
+    Returns:
+        The claim; None when somebody else holds the job; the number of a later attempt that has ended
+        since, whose result is to be looked at first.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    fd = _lock(dpath)
+    if fd is None:
+        return None
+    try:
+        latest = latest_attempt(dpath)
+        if latest > known_attempt:
+            os.close(fd)
+            return latest
+        _create(dpath, latest + 1)
+    except FileExistsError:  # a holder on another host was faster, whose lock this host does not see
+        os.close(fd)
+        return None
+    except BaseException:
+        os.close(fd)
+        raise
+    return Claim(dpath, latest + 1, fd)
+
+
+def _lock(dpath: str) -> int | None:
+    fd = os.open(f"{dpath}/{LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def _create(dpath: str, attempt: int) -> None:
+    path = f"{dpath}/{CLAIM}{attempt}"
+    holder = {"host": host_id(), "pid": os.getpid(), "since": time.time()}
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        os.write(fd, json.dumps(holder).encode())
+    finally:
+        os.close(fd)
+    with suppress(FileNotFoundError):
+        os.unlink(f"{dpath}/{CLAIM}{attempt - 1}")
+
+
+def latest_attempt(dpath: str) -> int:
+    """The number of the last attempt that anybody claimed, 0 for none."""
+    attempts = [name[len(CLAIM) :] for name in os.listdir(dpath) if name.startswith(CLAIM)]
+    return max((int(number) for number in attempts if number.isdecimal()), default=0)
+
+
+def is_held(dpath: str) -> bool:
+    """Whether some process on this host holds the job right now."""
+    try:
+        fd = os.open(f"{dpath}/{LOCK}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def holder(dpath: str) -> dict[str, Any]:
+    """Who claimed the last attempt: host, pid, since (unix time); empty when it is not known."""
+    try:
+        found = read_json(f"{dpath}/{CLAIM}{latest_attempt(dpath)}")
+    except (OSError, Exception):
+        return {}
+    return found if isinstance(found, dict) else {}

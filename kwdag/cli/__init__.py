@@ -1,0 +1,103 @@
+"""The command line: one module per command; it parses and prints, and decides nothing.
+
+Each command is imported only when it is called, so that `kwdag --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from kwdag.errors import KwdagError
+from kwdag.version import __version__
+
+COMMANDS = {
+    "schedule": "Expand a matrix over a pipeline and run every combination once.",
+    "aggregate": "Rank the results of a run in one table.",
+    "status": "Say in what state the jobs below a root are, and why.",
+    "inspect": "Show the nodes, ports and parameters of a pipeline.",
+    "demo": "Run a small grid from start to ranked table.",
+    "completion": "Print the completion script of a shell.",
+}
+
+EPILOG = """\b
+A first run:
+  kwdag demo
+  kwdag schedule --params=params.yaml --root_dpath=out        (says what would run)
+  kwdag schedule --params=params.yaml --root_dpath=out --run=1
+  kwdag aggregate --target=out"""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and help, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"kwdag.cli.{cmd_name}_cmd").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from kwdag.errors import did_you_mean
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise KwdagError(f"no command {args[0]!r}", hint=did_you_mean(args[0], COMMANDS))
+        return super().resolve_command(ctx, args)
+
+
+@click.command(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+@click.version_option(__version__, prog_name="kwdag")
+def cli() -> None:
+    """Run a grid of parameters over a pipeline of programs, each combination once, and rank the results."""
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0 all is well, 1 jobs failed, 2 bad input, 3 results were skipped."""
+    try:
+        code = cli.main(argv, prog_name="kwdag", standalone_mode=False)
+    except KwdagError as error:
+        code = _complain(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
+    except click.UsageError as error:
+        code = _complain(_usage(error), 2)
+    except (KeyboardInterrupt, click.Abort):
+        code = 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    except OSError as error:
+        code = _complain(f"{error.filename or 'output'}: {error.strerror or error}", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(text: str, code: int) -> int:
+    click.echo(f"kwdag: {text}", err=True)
+    return code
+
+
+def _usage(error: click.UsageError) -> str:
+    """Click's complaint on one line, with the nearest option."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    text = text[:1].lower() + text[1:]
+    command = error.ctx.command_path.removeprefix("kwdag ") if error.ctx else ""
+    return f"{command}: {text}" if command else text

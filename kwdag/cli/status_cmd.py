@@ -1,0 +1,40 @@
+"""`kwdag status`: the states of the jobs below a root; inventory.py reads them."""
+
+from __future__ import annotations
+
+import click
+
+from kwdag.cli.options import Command, flag, print_json
+
+EPILOG = """\b
+Example:
+  kwdag status out"""
+
+
+@click.command(cls=Command, name="status", epilog=EPILOG)
+@click.argument("root", default="./kwdag_output")
+@click.option(
+    "--lines",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Last lines of each failed job's log.",
+)
+@click.option(
+    "--most", type=click.IntRange(min=0), default=10, show_default=True, help="So many failed jobs in full."
+)
+@flag("--json", 0, "Print the report as JSON.")
+def command(root: str, lines: int, most: int, json: bool) -> int:
+    """Say in what state the jobs below ROOT are, and what failed.
+
+    Exit codes: 0 no job failed, 1 some did, 2 there are no jobs.
+    """
+    from kwdag import inventory
+    from kwdag.report import status_text
+
+    entries = inventory.take(root)
+    if json:
+        print_json("status", 1, status_text.as_json(root, entries, lines))
+    else:
+        status_text.print_status(entries, lines, most)
+    return int(any(entry.state == "failed" for entry in entries))

@@ -1,0 +1,449 @@
+"""A node: one program of a pipeline with its declared inputs, outputs and parameters.
+
+Declarations only: resolving a configuration is plan.py's business, running it the backends'.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kwdag.errors import PipelineError, did_you_mean
+
+#: In a params document `<node>.<one of these>` is a switch for the scheduler, never a parameter.
+ENABLED = "__enabled__"
+SLURM_OPTIONS = "__slurm_options__"
+SWITCHES = (ENABLED, SLURM_OPTIONS)
+
+TAGS = ("dataset", "model", "volatile")
+FLAG_STYLES = ("--key=value", "--key value", "-key value", "key=value")
+RESOURCES = ("cpus", "mem", "gpus", "time")
+
+#: What a declaration of a node may hold, in Python (class attribute or argument) and in YAML alike.
+FIELDS: dict[str, Any] = {
+    "executable": None,
+    "command_template": None,
+    "flag_style": "--key=value",
+    "flags": (),
+    "in_paths": (),
+    "out_paths": (),
+    "primary_out_key": None,
+    "algo_params": (),
+    "perf_params": (),
+    "optional": (),
+    "tags": (),
+    "neutral": (),
+    "renamed": (),
+    "extra_params": False,
+    "scatter": None,
+    "partial_gather": False,
+    "metrics": (),
+    "vantage_points": (),
+    "result": (),
+    "resources": (),
+    "slurm_options": (),
+    "setup": (),
+    "teardown": (),
+    "group": None,
+}
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z")
+
+
+class _Required:
+    """Stands where a default would: the parameter or input has none."""
+
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED = _Required()
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """How the outputs of many upstream jobs come together in one downstream job.
+
+    Attributes:
+        group_by: pairs of the key on the upstream and on the downstream side. A key is a parameter of the
+            node, `<node>.<param>` of any node of the row, or the name of a node (its job in the row).
+        order_by: upstream keys that order the members; by default they are ordered by job id.
+    """
+
+    group_by: tuple[tuple[str, str], ...] = ()
+    order_by: tuple[str, ...] = ()
+
+    @classmethod
+    def coerce(cls, spec: Gather | Mapping[str, Any] | Iterable[Any] | bool) -> Gather:
+        """Read `{group_by: [...], order_by: [...]}`; raises PipelineError on any other key or shape."""
+        if isinstance(spec, Gather):
+            return spec
+        if spec is True:
+            return cls()
+        if not isinstance(spec, Mapping):
+            raise PipelineError(f"gather must be a mapping with group_by and order_by, not {spec!r}")
+        for key in spec:
+            if key not in ("group_by", "order_by", "require"):
+                raise PipelineError(
+                    f"unknown key {key!r} in gather", hint=did_you_mean(str(key), ["group_by", "order_by"])
+                )
+        if spec.get("require", "all_success") != "all_success":
+            raise PipelineError(
+                f"gather: require is always 'all_success', not {spec['require']!r}",
+                hint="a node declares `partial_gather: true` to go on without failed members",
+            )
+        return cls(
+            tuple(_group_key(key) for key in spec.get("group_by") or ()), tuple(spec.get("order_by") or ())
+        )
+
+    def to_spec(self) -> dict[str, Any]:
+        """The mapping that ``coerce`` reads."""
+        group_by = [s if s == d else {"src": s, "dst": d} for s, d in self.group_by]
+        spec: dict[str, Any] = {"group_by": group_by}
+        if self.order_by:
+            spec["order_by"] = list(self.order_by)
+        return spec
+
+
+def _group_key(key: Any) -> tuple[str, str]:
+    if isinstance(key, str):
+        return key, key
+    if isinstance(key, Mapping) and set(key) == {"src", "dst"}:
+        return str(key["src"]), str(key["dst"])
+    raise PipelineError(f"a group_by key is a name or {{src: ..., dst: ...}}, not {key!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One connection: a value travels from a port of one node to a port of another."""
+
+    src_node: str
+    src_kind: str  # "output", "input" or "param"
+    src_port: str
+    dst_node: str
+    dst_port: str
+    gather: Gather | None = None
+
+    @property
+    def src(self) -> str:
+        return f"{self.src_node}.{self.src_port}"
+
+    @property
+    def dst(self) -> str:
+        return f"{self.dst_node}.{self.dst_port}"
+
+    def __str__(self) -> str:
+        return f"{self.src} -> {self.dst}"
+
+
+class Port:
+    """One input, output or parameter of a node, as an end of a connection."""
+
+    def __init__(self, node: ProcessNode, kind: str, name: str):
+        self.node = node
+        self.kind = kind
+        self.name = name
+
+    def connect(self, *others: Port, gather: Gather | Mapping[str, Any] | bool | None = None) -> None:
+        """Send this port's value to other ports.
+
+        An output feeds inputs (or parameters); an input or a parameter shares its value. With ``gather``
+        the outputs of many jobs reach one job through a manifest file.
+
+        Raises:
+            PipelineError: when a value cannot travel that way.
+        """
+        for other in others:
+            if other.kind == "output" or (self.kind == "param" and other.kind != "param"):
+                raise PipelineError(f"cannot connect {self.kind} {self} to {other.kind} {other}")
+            if gather is not None and self.kind != "output":
+                raise PipelineError(f"only an output can be gathered, {self} is an {self.kind}")
+            spec = None if gather is None or gather is False else Gather.coerce(gather)
+            self.node.edges.append(
+                Edge(self.node.name, self.kind, self.name, other.node.name, other.name, spec)
+            )
+
+    def __str__(self) -> str:
+        return f"{self.node.name}.{self.name}"
+
+
+class Ports(dict[str, Port]):
+    """The ports of one kind of a node; asking for one that is not declared names the nearest."""
+
+    def __init__(self, node: ProcessNode, kind: str, names: Iterable[str]):
+        super().__init__({name: Port(node, kind, name) for name in names})
+        self._where = node.name
+        self._kind = kind
+
+    def __missing__(self, name: str) -> Port:
+        raise PipelineError(
+            f"node {self._where!r} has no {self._kind} {name!r}", hint=did_you_mean(name, self)
+        )
+
+
+class ProcessNode:
+    """One program of a pipeline.
+
+    Declare one by class attributes or by arguments of the same names:
+
+        name: unique in its pipeline; letters, digits, `_`, `-`, `+` and `.`.
+        executable: the start of the command line, in bash.
+        in_paths: names of input paths; a mapping gives defaults. Required unless in ``optional``.
+        out_paths: name -> file name inside the job directory. Passed to the program as absolute paths.
+        primary_out_key: the output that holds the result (by default the first one).
+        algo_params: parameters that change the result (hashed); a mapping gives defaults.
+        perf_params: parameters that change only how fast it comes (not hashed).
+        tags: port or parameter -> `dataset`, `model` or `volatile` (recorded, not hashed).
+        neutral: parameter -> value at which it does not enter the hash.
+        renamed: old -> new name of a parameter; hashes as under its old name.
+        extra_params: accept parameters that are not declared.
+        command_template: a command line with `{port}` placeholders, `{flags}` for all others.
+        flag_style: `--key=value` (default), `--key value`, `-key value` or `key=value`.
+        flags: parameters whose True is a bare flag and whose False is left out.
+        scatter: the output that lists the branches of downstream jobs.
+        partial_gather: go on without gather members that failed.
+        metrics: list of `{metric, objective, primary, display, aggregator, type, range, required}`.
+        vantage_points: list of `{metric1, metric2}`.
+        result: `{info: dotted path, metrics: dotted path}` inside the primary output's JSON.
+        resources: `cpus`, `mem` (such as `4G`), `gpus`, `time` (such as `2h`).
+        slurm_options: options for sbatch. setup, teardown: bash before and after the command.
+
+    >>> node = ProcessNode(
+    ...     name="predict",
+    ...     executable="python predict.py",
+    ...     in_paths={"src"},
+    ...     out_paths={"dst": "pred.json"},
+    ...     algo_params={"thresh": 0.5},
+    ... )
+    >>> sorted(node.inputs), sorted(node.outputs), node.primary_out_key
+    (['src'], ['dst'], 'dst')
+    """
+
+    name: str = ""
+    executable: Any = None
+    command_template: Any = None
+    flag_style: str = "--key=value"
+    flags: Any = ()
+    in_paths: Any = ()
+    out_paths: Any = ()
+    primary_out_key: str | None = None
+    algo_params: Any = ()
+    perf_params: Any = ()
+    optional: Any = ()
+    tags: Any = ()
+    neutral: Any = ()
+    renamed: Any = ()
+    extra_params: bool = False
+    scatter: str | None = None
+    partial_gather: bool = False
+    metrics: Any = ()
+    vantage_points: Any = ()
+    result: Any = ()
+    resources: Any = ()
+    slurm_options: Any = ()
+    setup: Any = ()
+    teardown: Any = ()
+    group: Any = None
+
+    def __init__(self, **fields: Any):
+        given = {k: v for k, v in fields.items() if v is not None}
+        self.name = str(given.pop("name", None) or self.name or type(self).__name__)
+        self._load_result_ref = given.pop("load_result", None)
+        if "command" in given:  # kwdagger's other name for it
+            given.setdefault("executable", given.pop("command"))
+        for key, value in given.items():
+            if key not in FIELDS:
+                raise PipelineError(
+                    f"unknown key {key!r} in node {self.name!r}", hint=did_you_mean(key, FIELDS)
+                )
+            setattr(self, key, value)
+        self.edges: list[Edge] = []
+        self._normalise()
+        self._check()
+        self.inputs = Ports(self, "input", self.in_paths)
+        self.outputs = Ports(self, "output", self.out_paths)
+        self.params = Ports(self, "param", [*self.algo_params, *self.perf_params])
+
+    def _normalise(self) -> None:
+        self.in_paths = _with_defaults(self, "in_paths")
+        self.algo_params = _with_defaults(self, "algo_params")
+        self.perf_params = _with_defaults(self, "perf_params")
+        for key in ("out_paths", "tags", "neutral", "renamed", "result", "resources", "slurm_options"):
+            setattr(self, key, _mapping(self, key))
+        self.optional = frozenset(_words(self, "optional"))
+        self.flags = frozenset(_words(self, "flags"))
+        self.setup = tuple(_words(self, "setup"))
+        self.teardown = tuple(_words(self, "teardown"))
+        self.metrics = [_metric(self, entry) for entry in self.metrics or ()]
+        self.vantage_points = list(self.vantage_points or ())
+        self.executable = None if self.executable is None else str(self.executable).strip()
+        if self.primary_out_key is None and self.out_paths:
+            self.primary_out_key = next(iter(self.out_paths))
+
+    def _check(self) -> None:
+        if not _NAME.match(self.name):
+            raise PipelineError(f"node name {self.name!r} is not made of letters, digits, '_', '-', '+', '.'")
+        if not self.executable and not self.command_template and not overrides_command(self):
+            raise PipelineError(f"node {self.name!r} has no executable")
+        for key, path in self.out_paths.items():
+            _check_out_path(self, key, path)
+        known = [*self.in_paths, *self.out_paths, *self.algo_params, *self.perf_params]
+        for name in known:
+            if known.count(name) > 1:
+                raise PipelineError(f"node {self.name!r} declares {name!r} twice")
+        self._check_references(known)
+
+    def _check_references(self, known: list[str]) -> None:
+        own = self.name
+        for field in ("optional", "tags", "flags", "neutral"):
+            for name in getattr(self, field):
+                if name not in known and not self.extra_params:
+                    raise PipelineError(
+                        f"{field} of node {own!r} names {name!r}, which it does not declare",
+                        hint=did_you_mean(name, known),
+                    )
+        for name in self.renamed.values():
+            _known(f"renamed of node {own!r}", name, known)
+        for name, tag in self.tags.items():
+            _known(f"tag of {own}.{name}", tag, TAGS)
+        for key in self.resources:
+            _known(f"resources of node {own!r}", key, RESOURCES)
+        _known(f"flag_style of node {own!r}", self.flag_style, FLAG_STYLES)
+        for field in ("primary_out_key", "scatter"):
+            if getattr(self, field) is not None:
+                _known(f"{field} of node {own!r}", getattr(self, field), self.out_paths)
+
+    def connect(
+        self,
+        *others: ProcessNode,
+        src_map: Mapping[str, str] | None = None,
+        dst_map: Mapping[str, str] | None = None,
+    ) -> None:
+        """Connect every output to the inputs of the same name; the maps rename either side first."""
+        for other in others:
+            into = {(dst_map or {}).get(name, name): port for name, port in other.inputs.items()}
+            for name, port in self.outputs.items():
+                target = into.get((src_map or {}).get(name, name))
+                if target is not None:
+                    port.connect(target)
+
+    @property
+    def accepted(self) -> list[str]:
+        """The names that a matrix may give: inputs and parameters, old names of the latter included."""
+        return [*self.in_paths, *self.algo_params, *self.perf_params, *self.renamed]
+
+    def accepts(self, name: str) -> bool:
+        """Whether a matrix may give a name."""
+        return self.extra_params or name in self.accepted
+
+    def default(self, name: str) -> Any:
+        """The declared default of an input or parameter, REQUIRED without one."""
+        for declared in (self.in_paths, self.algo_params, self.perf_params):
+            if name in declared:
+                return declared[name]
+        return REQUIRED
+
+    def command(self) -> str | None:
+        """The command line in bash; override it for a program that no declaration describes.
+
+        An override finds the job's values in ``self.final_config`` (all of them), ``final_in_paths``,
+        ``final_out_paths``, ``final_algo_config``, ``final_perf_config`` and ``final_node_dpath``.
+        """
+        return self.executable
+
+    def load_result(self, node_dpath: Path) -> Mapping[str, Any]:
+        """The flat result of a done job: `metrics.<node>.<name>` and what else is known.
+
+        The default reads the primary output's JSON, its `result.metrics` or `metrics`.
+        """
+        from kwdag.loading import load_result
+
+        return load_result(self, Path(node_dpath))
+
+    def default_metrics(self) -> list[dict[str, Any]]:
+        """What the metrics mean: `{metric, objective, primary, display, aggregator}` each."""
+        return [dict(metric) for metric in self.metrics]
+
+    @property
+    def default_vantage_points(self) -> list[dict[str, Any]]:
+        """Pairs of metrics worth a scatter plot: `{metric1, metric2}` each."""
+        return [dict(point) for point in self.vantage_points]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+def overrides_command(node: ProcessNode) -> bool:
+    return type(node).command is not ProcessNode.command
+
+
+def _known(what: str, name: Any, names: Iterable[str]) -> None:
+    names = list(names)
+    if name not in names:
+        raise PipelineError(f"{what} is {name!r}", hint=did_you_mean(str(name), names))
+
+
+def _with_defaults(node: ProcessNode, field: str) -> dict[str, Any]:
+    """Name -> default. A set has no order of its own, so that its names are sorted."""
+    value = getattr(node, field)
+    if isinstance(value, Mapping):
+        return {str(name): default for name, default in value.items()}
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise PipelineError(f"{field} of node {node.name!r} must be a list or a mapping, not {value!r}")
+    names = sorted(value) if isinstance(value, set | frozenset) else value
+    return {str(name): REQUIRED for name in names}
+
+
+def _mapping(node: ProcessNode, field: str) -> dict[str, Any]:
+    value = getattr(node, field) or {}
+    if not isinstance(value, Mapping):
+        raise PipelineError(f"{field} of node {node.name!r} must be a mapping, not {value!r}")
+    return {str(key): item for key, item in value.items()}
+
+
+def _words(node: ProcessNode, field: str) -> list[str]:
+    value = getattr(node, field) or ()
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        raise PipelineError(f"{field} of node {node.name!r} must be a list of names, not {value!r}")
+    return sorted(value) if isinstance(value, set | frozenset) else [str(item) for item in value]
+
+
+_METRIC_KEYS = ("metric", "objective", "primary", "display", "aggregator", "type", "range", "required")
+_METRIC_TYPES = ("float", "int", "bool", "str")
+
+
+def _metric(node: ProcessNode, entry: Any) -> dict[str, Any]:
+    where = f"metrics of node {node.name!r}"
+    if isinstance(entry, str):
+        entry = {"metric": entry}
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("metric"), str):
+        raise PipelineError(f"{where}: an entry is a mapping with the key 'metric', not {entry!r}")
+    for key in entry:
+        if key not in _METRIC_KEYS:
+            raise PipelineError(f"{where}: unknown key {key!r}", hint=did_you_mean(str(key), _METRIC_KEYS))
+    _known(f"{where}: objective", entry.get("objective", "maximize"), ("maximize", "minimize"))
+    _known(f"{where}: type", entry.get("type", "float"), _METRIC_TYPES)
+    span = entry.get("range")
+    if span is not None and not (isinstance(span, list | tuple) and len(span) == 2):
+        raise PipelineError(f"{where}: range of {entry['metric']!r} is [lowest, highest], not {span!r}")
+    return dict(entry)
+
+
+def _check_out_path(node: ProcessNode, key: str, path: Any) -> None:
+    where = f"output {key!r} of node {node.name!r}"
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise PipelineError(f"{where} must be a file name, not {path!r}")
+    inside = os.path.normpath(os.fspath(path))
+    if os.path.isabs(inside) or inside.split(os.sep)[0] == "..":
+        raise PipelineError(f"{where} escapes the job directory: {path!r}")
+    from kwdag.jobdir import BOOKKEEPING
+
+    if inside.split(os.sep)[0] in BOOKKEEPING:
+        raise PipelineError(f"{where} would overwrite the job's own {inside!r}", hint="choose another name")
+    node.out_paths[key] = os.fspath(path)

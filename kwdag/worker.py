@@ -1,0 +1,318 @@
+"""Runs one job: claim it, lay out its directory, run it, judge its result, record its end.
+
+The order of the writes is the guarantee: a kill between any two of them leaves a job that is not done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from kwdag import claims, contract, jobdir
+from kwdag.errors import BackendError
+from kwdag.node import ProcessNode
+from kwdag.stamps import Stamps
+from kwdag.tasks import Task
+from kwdag.version import __version__
+
+#: Seconds that a job has to end itself after SIGTERM, before SIGKILL.
+GRACE = 10.0
+_LOCK_FD = 198  # where a job's processes inherit the lock; above what programs open, below the soft limit
+_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+class Interrupted(BaseException):
+    """The run was told to stop (Ctrl-C, SIGTERM, SIGHUP)."""
+
+    def __init__(self, signum: int):
+        super().__init__(signum)
+        self.signum = signum
+
+
+@dataclass(slots=True)
+class Worker:
+    """Runs jobs one after another.
+
+    Attributes:
+        backend: recorded in each status.
+        git: commit of the working directory, recorded in each status.
+        log: write the output of jobs to their `job.log`; else it goes where the worker's own goes.
+        links: make `.pred` and `.succ` links.
+        env: added to the caller's environment.
+    """
+
+    root: str
+    backend: str = "serial"
+    git: str | None = None
+    log: bool = True
+    links: bool = True
+    env: dict[str, str] = field(default_factory=dict)
+    stamps: Stamps = field(default_factory=Stamps)
+    _env: dict[str, str] = field(default_factory=dict)
+    _bash: str = field(default_factory=lambda: shutil.which("bash") or "/bin/bash")
+
+    def run(self, task: Task, node: ProcessNode, known_attempt: int = 0) -> dict[str, Any] | None:
+        """Run a job and return its status, or None when somebody else holds it.
+
+        Args:
+            known_attempt: the attempt that was the latest when the job was chosen. What a later one
+                recorded in the meantime is returned, not repeated.
+
+        Raises:
+            Interrupted: after the job was ended and that was recorded.
+            jobdir.WriteError: the disk refused.
+        """
+        try:
+            jobdir.make_dir(task.dpath)
+            claim = claims.acquire(task.dpath, known_attempt)
+            if isinstance(claim, int):
+                status = _recorded(task.dpath, claim)
+                if status is not None:
+                    return status
+                claim = claims.acquire(task.dpath, claim)
+            if not isinstance(claim, claims.Claim):
+                return None
+            try:
+                return self._run_claimed(task, node, claim)
+            finally:
+                claim.release()
+        except OSError as error:
+            raise jobdir.writing(task.dpath, error) from None
+
+    def adopt(self, task: Task, node: ProcessNode, status: Mapping[str, Any]) -> None:
+        """Record a result that lies in the job directory for done; raises jobdir.WriteError.
+
+        What the hand-made record does not say is taken as it is now.
+        """
+        try:
+            claim = claims.acquire(task.dpath, claims.latest_attempt(task.dpath))
+            if not isinstance(claim, claims.Claim):
+                return
+            try:
+                self._write_config(task)
+                outputs, metrics = contract.check(node, task.dpath)
+                known = {
+                    **self._identity(task, claim),
+                    "start": None,
+                    "stop": None,
+                    "exit_code": None,
+                    **status,
+                }
+                known |= {"state": "done", "reason": None, "attempt": claim.attempt, "outputs": outputs}
+                known |= {"metrics": metrics} if metrics is not None else {}
+                self._record(task, claim, {**known, "adopted": True})
+            finally:
+                claim.release()
+        except OSError as error:
+            raise jobdir.writing(task.dpath, error) from None
+
+    def _run_claimed(self, task: Task, node: ProcessNode, claim: claims.Claim) -> dict[str, Any]:
+        jobdir.set_aside(task.dpath, node.out_paths.values())
+        self._write_config(task)
+        status = self._identity(task, claim)
+        try:
+            status |= self._execute(task, claim)
+        except Interrupted:
+            self._record(
+                task, claim, status | {"state": "interrupted", "reason": "interrupted", "stop": time.time()}
+            )
+            raise
+        if status["state"] == "done":
+            try:
+                status["outputs"], metrics = contract.check(node, task.dpath)
+                if metrics is not None:
+                    status["metrics"] = metrics
+            except contract.BrokenContract as error:
+                status |= {"state": "failed", "reason": f"invalid result: {error}"}
+        self._record(task, claim, status)
+        return status
+
+    def _write_config(self, task: Task) -> None:
+        jobdir.write_plain(
+            f"{task.dpath}/{jobdir.CONFIG}", json.dumps(task.config, indent=1, ensure_ascii=False) + "\n"
+        )
+        jobdir.write_plain(f"{task.dpath}/{jobdir.INVOKE}", task.invoke)
+        for port, members in task.gathers.items():
+            jobdir.write_manifest(task.dpath, port, members)
+        if self.links:
+            jobdir.link_jobs(self.root, (task.node, task.id), task.upstream)
+
+    def _identity(self, task: Task, claim: claims.Claim) -> dict[str, Any]:
+        """What a status says before the job has run."""
+        return {
+            "schema": jobdir.SCHEMA,
+            "job": task.id,
+            "digest": task.digest,
+            "attempt": claim.attempt,
+            "run": f"{time.time_ns():x}-{os.getpid():x}",
+            "host": os.uname().nodename,
+            "backend": self.backend,
+            "kwdag": __version__,
+            "git": self.git,
+            "command": task.command_hash,
+            "inputs": {path: self.stamps.stamp(path) for path in task.inputs},
+            "upstream": dict(self._upstream_runs(task)),
+        }
+
+    def _upstream_runs(self, task: Task) -> Iterator[tuple[str, str | None]]:
+        for node, job_id in task.upstream:
+            status = jobdir.read_status(f"{self.root}/{node}/{job_id}")
+            yield job_id, status["run"] if status and "run" in status else None
+
+    def _record(self, task: Task, claim: claims.Claim, status: dict[str, Any]) -> None:
+        # A holder that was stopped and overtaken must not put its result over its successor's.
+        if claim.holds():
+            jobdir.write_replacing(
+                f"{task.dpath}/{jobdir.STATUS}", json.dumps(status, ensure_ascii=False) + "\n"
+            )
+
+    # -- the process ------------------------------------------------------------------------------
+
+    def _execute(self, task: Task, claim: claims.Claim) -> dict[str, Any]:
+        start = time.time()
+        began = time.monotonic()
+        pid: int | None = None
+        try:
+            with _signals_held():
+                pid = self._spawn(task, claim)
+            timed_out = task.timeout is not None and not _ends_within(pid, task.timeout)
+            if timed_out:
+                _end(pid)
+            _, wait_status, usage = os.wait4(pid, 0)
+            pid = None
+        except BaseException:
+            if pid is not None:
+                _end(pid)
+                _reap(pid)
+            raise
+        code = os.waitstatus_to_exitcode(wait_status)
+        return {
+            "state": "done" if code == 0 and not timed_out else "failed",
+            "reason": f"timeout after {task.timeout:g} s" if timed_out else reason(code),
+            "exit_code": code,
+            "start": start,
+            "stop": start + time.monotonic() - began,
+            "wall": round(time.monotonic() - began, 6),
+            "cpu": round(usage.ru_utime + usage.ru_stime, 6),
+            "max_rss": usage.ru_maxrss * 1024,
+        }
+
+    def _spawn(self, task: Task, claim: claims.Claim) -> int:
+        actions: list[Any] = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, claim.fd, _LOCK_FD),
+        ]
+        if self.log:
+            path = f"{task.dpath}/{jobdir.LOG}"
+            actions += [
+                (os.POSIX_SPAWN_OPEN, 1, path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ]
+        if not self._env:
+            self._env = {**os.environ, **self.env}
+        self._env["KWDAG_JOB"] = task.id
+        argv = [self._bash, f"{task.dpath}/{jobdir.INVOKE}"]
+        # A process group of its own: Ctrl-C reaches the scheduler alone, which ends the whole group.
+        return os.posix_spawn(self._bash, argv, self._env, file_actions=actions, setpgroup=0, setsigmask=[])
+
+
+def _recorded(dpath: str, attempt: int) -> dict[str, Any] | None:
+    """What an attempt recorded at its end, if it came to one."""
+    try:
+        status = jobdir.read_status(dpath)
+    except jobdir.DamagedFile:
+        return None
+    ended = status is not None and status["state"] in ("done", "failed") and status.get("attempt") == attempt
+    return status if ended else None
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Between spawning a process and knowing its id no signal may come, or it would be lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def _ends_within(pid: int, seconds: float) -> bool:
+    fd = os.pidfd_open(pid)
+    try:
+        return bool(select.select([fd], [], [], max(0.0, seconds))[0])
+    finally:
+        os.close(fd)
+
+
+def _end(pid: int) -> None:
+    """End a whole process group: SIGTERM, some time, SIGKILL."""
+    with _signals_held():
+        if _kill_group(pid, signal.SIGTERM):
+            _ends_within(pid, GRACE)
+        _kill_group(pid, signal.SIGKILL)
+
+
+def _kill_group(pid: int, signum: int) -> bool:
+    try:
+        os.killpg(pid, signum)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _reap(pid: int) -> None:
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def reason(code: int) -> str | None:
+    """Why a job failed, from the exit code of its bash; None for 0."""
+    signum = -code if code < 0 else code - 128 if 128 < code < 160 else None
+    if signum is not None:
+        try:
+            return f"killed by {signal.Signals(signum).name}"
+        except ValueError:
+            pass
+    return f"exit code {code}" if code else None
+
+
+def environment(command: str) -> dict[str, str]:
+    """The environment that a bash command such as `conda activate it` leaves behind.
+
+    Raises:
+        BackendError: it failed.
+    """
+    found = subprocess.run(
+        ["bash", "-c", f"{{ {command}\n}} >&2 && env -0"], capture_output=True, check=False
+    )
+    if found.returncode:
+        last = found.stderr.decode(errors="replace").strip().splitlines()[-1:] or [
+            f"exit code {found.returncode}"
+        ]
+        raise BackendError(f"{command!r} failed: {last[0]}", where="--virtualenv_cmd")
+    pairs = (line.partition("=") for line in os.fsdecode(found.stdout).split("\0") if line)
+    return {name: value for name, _, value in pairs}
+
+
+def git_commit(folder: str) -> str | None:
+    """The commit that a folder is at, None outside a checkout or without git."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", folder, "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

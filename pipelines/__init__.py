@@ -1,0 +1,1 @@
+"""Complete pipelines that run on kwdag; kwdag itself knows none of them."""

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Sets up kwdag and runs every check; with arguments only pytest, with these:  bash tests/run.sh [PYTEST ARGUMENT...]
+# A test whose program is missing is skipped, but for those in KWDAG_REQUIRE (tmux,slurm,strace): there it fails.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../tools/setup.sh"
+
+export PATH=$PATH:/usr/sbin:/sbin # where Slurm's and munge's daemons are
+missing=()
+for program in tmux:tmux strace:strace slurmctld:slurm-wlm munged:munge; do
+    command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
+done
+((${#missing[@]} == 0)) || install_debian "${missing[@]}" || echo "their tests are skipped" >&2
+
+use_venv tests
+cd "$repo"
+(($# == 0)) || exec pytest "$@"
+ruff check
+ruff format --check
+mypy
+exec pytest -n logical --dist loadgroup
