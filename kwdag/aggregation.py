@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kwdag import jobdir, ranking, results
-from kwdag.errors import ResultError, did_you_mean, nearest
+from kwdag.errors import ResultError, did_you_mean
 from kwdag.pipeline import Pipeline
-from kwdag.pipeline_ref import load_pipeline
+from kwdag.pipeline_ref import load_pipeline, load_recorded
 from kwdag.ranking import Metrics, Roles, Wanted
 from kwdag.report import text
 from kwdag.results import Job, NodeResults, Skipped
+from kwdag.sources import neighbour
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,9 +163,8 @@ def _matches(target: Path) -> list[Path]:
     found = [Path(path) for path in sorted(glob.glob(str(target), recursive=True))]  # noqa: PTH207  (may be absolute)
     folders = [path for path in found if path.is_dir()]
     if not folders:
-        beside = [path.name for path in target.parent.iterdir()] if target.parent.is_dir() else []
-        close = nearest(target.name, beside)
-        raise ResultError("no such folder", where=str(target), hint=close and f"did you mean {close!r}?")
+        message = "this is a file, not the root folder of a run" if found else "no such folder"
+        raise ResultError(message, where=str(target), hint=None if found else neighbour(target))
     return folders
 
 
@@ -189,19 +188,7 @@ def _recorded_pipeline(root: Path) -> Pipeline:
     record = jobdir.read_pipeline_record(root)
     if not record or not record.get("pipeline"):
         raise ResultError("no pipeline is recorded here", where=str(root), hint="name it with --pipeline")
-    return load_pipeline(_from_workdir(record["pipeline"], record.get("workdir")))
-
-
-def _from_workdir(ref: Any, workdir: str | None) -> Any:
-    """A recorded reference, made good for a caller in another folder."""
-    if not isinstance(ref, str) or not workdir or "\n" in ref:
-        return ref
-    file = ref.rpartition("::")[0] or ref
-    if file.endswith((".py", ".yaml", ".yml", ".json")):
-        return str(Path(workdir) / ref)
-    if workdir not in sys.path:
-        sys.path.append(workdir)
-    return ref
+    return load_recorded(record)
 
 
 def _roles(runs: Iterable[Run]) -> Roles:

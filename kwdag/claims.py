@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from kwdag.jobdir import CLAIM, LOCK, read_json
+from kwdag.jobdir import CLAIM, LOCK, DamagedFile, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def is_held(dpath: str) -> bool:
     """Whether some process on this host holds the job right now."""
     try:
         fd = os.open(f"{dpath}/{LOCK}", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -123,6 +123,6 @@ def holder(dpath: str) -> dict[str, Any]:
     """Who claimed the last attempt: host, pid, since (unix time); empty when it is not known."""
     try:
         found = read_json(f"{dpath}/{CLAIM}{latest_attempt(dpath)}")
-    except (OSError, Exception):
+    except (OSError, DamagedFile):
         return {}
     return found if isinstance(found, dict) else {}

@@ -16,12 +16,12 @@ from kwdag.node import ProcessNode
 from kwdag.plan import Item
 from kwdag.stamps import Stamp, content, look
 
-#: Larger JSON files are checked at their last byte only.
+#: Larger JSON files are checked at their first and last byte only.
 PARSE_LIMIT = 64 * 2**20
-#: Outputs up to this size are hashed, so that a copied root still counts as done.
-HASH_LIMIT = 2**20
+#: Outputs up to this size are hashed, so that a copied root still counts as done; it is read from memory.
+HASH_LIMIT = 2**26
 
-_TYPES: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "bool": (bool,), "str": (str,)}
+_TYPES: dict[Any, tuple[type, ...]] = {"float": (int, float), "int": (int,), "bool": (bool,), "str": (str,)}
 
 
 class BrokenContract(Exception):
@@ -52,8 +52,9 @@ def check_outputs(node: ProcessNode, dpath: str) -> dict[str, Stamp]:
 def _check_json(key: str, name: str, path: str, size: int) -> None:
     with open(path, "rb") as file:
         if size > PARSE_LIMIT:
+            first = file.read(64).lstrip()[:1]
             file.seek(-64, os.SEEK_END)
-            whole = file.read().rstrip().endswith((b"}", b"]"))
+            whole = first + file.read().rstrip()[-1:] in (b"{}", b"[]")
         else:
             try:
                 json.loads(file.read())
@@ -78,13 +79,18 @@ def check_metrics(node: ProcessNode, dpath: str) -> dict[str, Any] | None:
         flat = node.load_result(Path(dpath))
     except Exception as error:  # a hook of the user's may raise anything
         raise BrokenContract(f"the result cannot be loaded: {type(error).__name__}: {error}") from None
-    metrics = {key[len(prefix) :]: value for key, value in flat.items() if key.startswith(prefix)}
+    metrics = {key[len(prefix) :]: _plain(value) for key, value in flat.items() if key.startswith(prefix)}
     for name, value in metrics.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise BrokenContract(f"metric {name!r} is {value}")
     for entry in declared:
         _check_metric(entry, metrics)
     return metrics
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's as Python's own: only those can be compared by type and written as JSON."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def _check_metric(entry: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
@@ -94,10 +100,9 @@ def _check_metric(entry: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         if entry.get("required"):
             raise BrokenContract(f"metric {name!r} is missing")
         return
-    kind = entry.get("type") or ("float" if "range" in entry else None)
-    if kind is not None and (
-        not isinstance(value, _TYPES[kind]) or (kind != "bool" and isinstance(value, bool))
-    ):
+    kind = entry.get("type") or ("float" if entry.get("range") else None)
+    allowed = _TYPES.get(kind, (object,))
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed and kind):
         raise BrokenContract(f"metric {name!r} is {value!r}, not of type {kind}")
     low, high = entry.get("range") or (None, None)
     if (low is not None and value < low) or (high is not None and value > high):
@@ -123,7 +128,7 @@ def read_items(node: ProcessNode, dpath: str) -> list[Item]:
     for entry in entries:
         key = entry.get("key") if isinstance(entry, dict) else None
         values = entry.get("values", {}) if isinstance(entry, dict) else None
-        if not isinstance(key, str) or not key or not isinstance(values, dict):
+        if not isinstance(key, str) or not key or "\0" in key or not isinstance(values, dict):
             raise BrokenContract(f"an item of {name} needs a text 'key' and a mapping 'values': {entry!r}")
         if key in items:
             raise BrokenContract(f"{name} lists the key {key!r} twice")

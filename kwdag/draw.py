@@ -6,9 +6,10 @@ A node stands once, however many jobs it has; the counts are given from outside.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kwdag.pipeline import Wiring
+if TYPE_CHECKING:
+    from kwdag.pipeline import Wiring
 
 
 def process_graph(wiring: Wiring) -> Any:

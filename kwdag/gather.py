@@ -5,14 +5,16 @@ Pure. One Group object stands for all jobs that read the same members, however m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kwdag import hashing
 from kwdag.errors import PlanError, did_you_mean
 from kwdag.grid import ABSENT, OPEN, Grid, Mark
 from kwdag.node import REQUIRED, Edge, ProcessNode
-from kwdag.plan import External, Group, Job, Output
+from kwdag.plan import Branch, External, Group, Job, Output, Source
+from kwdag.render import Token
 
 _UP, _DOWN = 0, 1
 
@@ -21,6 +23,7 @@ def groups_of(grid: Grid, edge: Edge, node: ProcessNode) -> list[Group | Mark]:
     """The group that the job of each row reads through a gather edge, or why there is none."""
     assert edge.gather is not None
     source = grid.wiring.nodes[edge.src_node]
+    order_by = [_ordering(grid, edge, source, name) for name in edge.gather.order_by]
     rows = range(len(grid.rows))
     up_keys = [_key(grid, edge, source, index, _UP) for index in rows]
     members: dict[Any, dict[Job, None]] = {}
@@ -31,7 +34,7 @@ def groups_of(grid: Grid, edge: Edge, node: ProcessNode) -> list[Group | Mark]:
         elif cell is OPEN:
             unknown.add(key)
     groups: dict[Any, Group | Mark] = {
-        key: _group(grid, jobs, edge) for key, jobs in members.items() if key not in unknown
+        key: _group(jobs, edge, order_by) for key, jobs in members.items() if key not in unknown
     }
     groups |= dict.fromkeys(unknown, OPEN)
     if any(OPEN in key for key in unknown):  # a member whose own group is not known may belong to any
@@ -39,22 +42,48 @@ def groups_of(grid: Grid, edge: Edge, node: ProcessNode) -> list[Group | Mark]:
     return [groups.get(_key(grid, edge, node, index, _DOWN), ABSENT) for index in rows]
 
 
-def _group(grid: Grid, jobs: Iterable[Job], edge: Edge) -> Group:
+def _ordering(grid: Grid, edge: Edge, source: ProcessNode, name: str) -> tuple[str, str]:
+    """The node and the parameter that a key of ``order_by`` means."""
+    owned = grid.wiring.owner(name)
+    owner, param = (grid.wiring.nodes[owned[0]], owned[1]) if owned else (source, name)
+    if owner is not source and owner.name not in grid.wiring.ancestors[source.name]:
+        raise PlanError(f"{edge}: order_by names {name!r}, but {owner.name!r} is not upstream of it")
+    if not owner.accepts(param):
+        raise _unknown(edge, "order_by", name, owner)
+    return owner.name, owner.renamed.get(param, param)
+
+
+def _unknown(edge: Edge, field: str, name: str, owner: ProcessNode) -> PlanError:
+    hint = did_you_mean(name.removeprefix(f"{owner.name}."), owner.accepted)
+    return PlanError(f"{edge}: {field} names {name!r}, which node {owner.name!r} does not have", hint=hint)
+
+
+def _group(jobs: Iterable[Job], edge: Edge, order_by: Sequence[tuple[str, str]]) -> Group:
     """Members in the order of their ids, or of ``order_by``; that order is part of what the job is."""
-    assert edge.gather is not None
     members = sorted(jobs, key=lambda job: job.id)
-    if edge.gather.order_by:
-        keys = edge.gather.order_by
-        members.sort(key=lambda job: [_rank(known_param(grid, job, key)) for key in keys])
+    if order_by:
+        members.sort(key=lambda job: [_rank(_param(job, *key)) for key in order_by])
     identity = [[job.id, edge.src_port] for job in members]
     return Group(tuple(Output(job, edge.src_port) for job in members), hashing.digest(identity))
 
 
-def _rank(value: Any) -> tuple[int, Any]:
-    """Numbers by size, then text, then nothing."""
-    if isinstance(value, int | float):
-        return 0, value
-    return (2, "") if value is None else (1, str(value))
+def _param(job: Job, node: str, param: str) -> Token:
+    """The text of a parameter of a job or of the nearest ancestor of that node; None where there is none."""
+    if job.node.name == node:
+        source = job.sources.get(param)
+        return source.value if isinstance(source, External) else None
+    return next((found for up in job.predecessors() if (found := _param(up, node, param)) is not None), None)
+
+
+def _rank(value: Token) -> tuple[int, Any]:
+    """Numbers by size, then text, then nothing. Ranked as text: `1` and `'1'` are one job."""
+    if value is None:
+        return 2, ""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return 1, str(value)
+    return (1, str(value)) if math.isnan(number) else (0, number)
 
 
 def _key(grid: Grid, edge: Edge, node: ProcessNode, index: int, side: int) -> tuple[Any, ...]:
@@ -72,20 +101,20 @@ def _key_part(grid: Grid, edge: Edge, pair: tuple[str, str], node: ProcessNode, 
         return _value(grid, owner, param, index)
     if side == _DOWN:  # the downstream node does not know the key: the upstream job of its own row decides
         return _key_part(grid, edge, (pair[_UP], pair[_UP]), grid.wiring.nodes[edge.src_node], index, _UP)
-    hint = did_you_mean(param, owner.accepted)
-    raise PlanError(f"{edge}: group_by names {name!r}, which node {owner.name!r} does not have", hint=hint)
+    raise _unknown(edge, "group_by", name, owner)
 
 
 def _job_of(grid: Grid, edge: Edge, name: str, index: int) -> Any:
     """A key that names a node stands for its job in the row."""
-    if name not in grid.cells:
+    if name not in grid.wiring.ancestors[edge.dst_node]:
         raise PlanError(f"{edge}: group_by names node {name!r}, which is not upstream of it")
     cell = grid.cells[name][index]
     return cell.id if isinstance(cell, Job) else cell
 
 
 def _value(grid: Grid, node: ProcessNode, param: str, index: int) -> Any:
-    """The text of a node's parameter in a row, whether or not its job is resolved yet."""
+    """What a node's parameter is in a row, whether or not its job is resolved yet."""
+    param = node.renamed.get(param, param)
     value = grid.given(index, grid.keys[node.name].get(param, ()))
     if value is not REQUIRED:
         found = grid.external(node, param, value)
@@ -97,20 +126,20 @@ def _value(grid: Grid, node: ProcessNode, param: str, index: int) -> Any:
     if source is None:
         default = node.default(param)
         return None if default is REQUIRED else grid.token(default)
-    return source.value if isinstance(source, External) else source
+    return _told(source)
+
+
+def _told(source: Source | Mark) -> Any:
+    """A source as a value that can be compared."""
+    if isinstance(source, External):
+        return source.value
+    if isinstance(source, Output):
+        return source.job.id, source.port
+    if isinstance(source, Branch):
+        return source.job.id, source.key
+    return source.digest if isinstance(source, Group) else source
 
 
 def _wired(grid: Grid, node: ProcessNode, param: str, index: int) -> Any:
     edge = grid.wiring.sources.get((node.name, param))
     return grid.wired(edge, index) if edge is not None and edge.gather is None else None
-
-
-def known_param(grid: Grid, job: Job, key: str) -> Any:
-    """A parameter of a job or, dotted, of one of its ancestors; None where it is not known."""
-    owned = grid.wiring.owner(key)
-    if owned is None or owned[0] == job.node.name:
-        return job.params.get(owned[1] if owned else key)
-    for up in job.predecessors():
-        if up.node.name == owned[0] or owned[0] in grid.wiring.ancestors[up.node.name]:
-            return known_param(grid, up, key)
-    return None

@@ -51,7 +51,8 @@ class Grid:
         self.cells: dict[str, list[Job | Mark]] = {}
         self.branches: dict[int, dict[str, Branch]] = {}
         self.marks: dict[int, dict[str, Mark]] = {}
-        self._tokens: dict[int, Token] = {}
+        self._tokens: dict[int, Token] = {id(REQUIRED): REQUIRED}  # type: ignore[dict-item]
+        self._externals: dict[tuple[Token, bool], External | None] = {}
         self._kept: list[Any] = []
         self.find_keys()
 
@@ -65,12 +66,28 @@ class Grid:
                 keys = self.keys[owned[0]].setdefault(new or owned[1], [])
                 keys.append(key) if new else keys.insert(0, key)
 
+        wired = self.wiring.sources
+        self._wired_keys = {
+            key: (node, port)
+            for node, ports in self.keys.items()
+            for port, keys in ports.items()
+            if (node, port) in wired
+            for key in keys
+        }
+
+    def cut(self, index: int) -> set[tuple[str, str]]:
+        """The connected ports, as (node, port), to which a row gives values of its own."""
+        return {port for key, port in self._wired_keys.items() if key in self.rows[index]}
+
     def params_of(self, node: ProcessNode) -> dict[str, list[str]]:
         """The parameters that any row gives for a node, without the scheduler's switches."""
         return {name: keys for name, keys in self.keys[node.name].items() if name not in SWITCHES}
 
     def token(self, value: Any) -> Token:
-        """The text of a value, worked out once for each object: a matrix repeats its values in many rows."""
+        """The text of a value, worked out once for each object: a matrix repeats its values in many rows.
+
+        REQUIRED, which stands for no value, stays what it is: no text may be taken for it.
+        """
         found = self._tokens.get(id(value), self)
         if found is self:
             found = self._tokens[id(value)] = token(value)
@@ -87,12 +104,16 @@ class Grid:
 
     def external(self, node: ProcessNode, name: str, value: Any) -> External | None:
         """A given value as a source; None for an input that was given as null."""
-        found = self.token(value)
+        key = (self.token(value), name in node.in_paths)
+        if key not in self._externals:
+            self._externals[key] = self._external(node, name, *key)
+        return self._externals[key]
+
+    def _external(self, node: ProcessNode, name: str, found: Token, is_path: bool) -> External | None:
         if found is None:
-            return None if name in node.in_paths else External(None)
-        if "\0" in (found if isinstance(found, str) else "".join(found)):
-            raise PlanError("a NUL character cannot be passed to a program", where=self.place(node, name))
-        if name not in node.in_paths:
+            return None if is_path else External(None)
+        _check_text(found if isinstance(found, str) else "".join(found), self.place(node, name))
+        if not is_path:
             return External(found)
         return External(
             self._absolute(found) if isinstance(found, str) else tuple(map(self._absolute, found))
@@ -122,3 +143,14 @@ class Grid:
         """Where a parameter is given, for a message."""
         key = f"{node.name}.{name}"
         return self.where.get(key, key)
+
+
+def _check_text(text: str, where: str) -> None:
+    """Raise PlanError for what no program can get as an argument."""
+    if "\0" in text:
+        raise PlanError("a NUL character cannot be passed to a program", where=where)
+    if not text.isascii():
+        try:
+            text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise PlanError("half a surrogate pair cannot be passed to a program", where=where) from None

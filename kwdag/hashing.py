@@ -13,18 +13,22 @@ from typing import Any
 #: 13 characters of base 32: 65 bits. Two of a million jobs share one with a chance of 1 in 70 million.
 ID_CHARS = 13
 
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
 
 def digest(identity: Any) -> str:
-    """SHA-256 of the canonical JSON of an identity, in lower-case base 32 (52 characters).
+    """SHA-256 of the canonical JSON of an identity, in hex.
 
     >>> digest({"b": [1], "a": "x"}) == digest({"a": "x", "b": [1]})
     True
     """
-    text = json.dumps(identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    raw = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    return base64.b32encode(raw).decode().lower().rstrip("=")
+    return hashlib.sha256(_canonical(identity).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def job_id(node: str, full_digest: str) -> str:
-    """`<node>_id_<hash>`."""
-    return f"{node}_id_{full_digest[:ID_CHARS]}"
+    """`<node>_id_<hash>`, the hash in lower-case base 32.
+
+    >>> job_id("predict", digest({}))
+    'predict_id_iqjw7i2vwntyu'
+    """
+    return f"{node}_id_{base64.b32encode(bytes.fromhex(full_digest[:20])).decode()[:ID_CHARS].lower()}"

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 from kwdag import claims, jobdir
-from kwdag.errors import RootError, did_you_mean
+from kwdag.errors import RootError
+from kwdag.sources import neighbour
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +27,24 @@ class Entry:
 
 
 def take(root: str) -> list[Entry]:
-    """Every job below a root; raises RootError when there is no such root or no job in it."""
+    """Every job below a root, upstream nodes first; raises RootError when there is no such root or no job."""
+    if os.path.isfile(root):
+        raise RootError("this is a file, not the root folder of a run", where=root)
     if not os.path.isdir(root):
-        folder = os.path.dirname(os.path.abspath(root))
-        beside = os.listdir(folder) if os.path.isdir(folder) else []
-        raise RootError(f"no such folder {root!r}", hint=did_you_mean(os.path.basename(root), beside))
-    found = [_entry(*job) for job in jobdir.iter_jobs(os.path.abspath(root))]
+        raise RootError("no such folder", where=root, hint=neighbour(Path(root)))
+    root = os.path.abspath(root)
+    found = [_entry(*job) for job in jobdir.iter_jobs(root)]
     if not found:
-        raise RootError(f"no jobs below {root!r}", hint="kwdag schedule --run=1 makes some")
-    return found
+        raise RootError("no jobs below it", where=root, hint="kwdag schedule --run=1 makes some")
+    order = {name: place for place, name in enumerate(_node_order(root))}
+    return sorted(found, key=lambda entry: order.get(entry.node, len(order)))
+
+
+def _node_order(root: str) -> list[str]:
+    try:
+        return list((jobdir.read_pipeline_record(root) or {}).get("nodes", ()))
+    except jobdir.DamagedFile:
+        return []
 
 
 def _entry(node: str, job_id: str, dpath: str) -> Entry:

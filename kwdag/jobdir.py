@@ -45,8 +45,9 @@ class WriteError(KwdagError):
 
 def writing(path: str, error: OSError) -> WriteError:
     """The error for a write that failed."""
+    found = error.filename if isinstance(error.filename, str) else path
     return WriteError(
-        f"cannot write {error.filename or path}: {os.strerror(error.errno or 0)}",
+        f"cannot write {found}: {error.strerror or error}",
         hint="nothing is lost: mend it and run the same command again",
     )
 
@@ -93,9 +94,23 @@ def read_config(dpath: str | os.PathLike[str]) -> dict[str, Any]:
     return config
 
 
-def write_replacing(path: str, text: str) -> None:
-    """Write a file so that every reader sees the old or the new content, never a part."""
-    part = f"{path}.{os.getpid()}.part"
+def as_json(data: Any, indent: int | None = None) -> str:
+    """JSON text as people read it; a path that is no UTF-8 is escaped, so that any reader can load it."""
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(data, indent=indent)
+    return text + "\n"
+
+
+def write_replacing(path: str, text: str, *, shared: bool = False) -> None:
+    """Write a file so that every reader sees the old or the new content, never a part.
+
+    Args:
+        shared: other processes may write it at the same time; else only the holder of the job's claim.
+    """
+    part = f"{path}.{os.getpid()}.part" if shared else f"{path}.part"
     try:
         with open(part, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
@@ -106,7 +121,7 @@ def write_replacing(path: str, text: str) -> None:
 
 
 def write_plain(path: str, text: str) -> None:
-    """Write a file that only the holder of the job's claim reads before the job is done."""
+    """Write a file that nobody reads before the job is done."""
     try:
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
@@ -138,6 +153,8 @@ def set_aside(dpath: str, outputs: Iterable[str]) -> None:
         inside = os.path.normpath(output)
         names += _own_files(dpath) if inside == "." else [inside]
     found = [name for name in dict.fromkeys(names) if os.path.lexists(f"{dpath}/{name}")]
+    # What lies in a folder that is declared, too, moves with the folder.
+    found = [name for name in found if not any(name.startswith(f"{other}/") for other in found)]
     if not found:
         return
     previous = f"{dpath}/{PREVIOUS}"
@@ -172,8 +189,8 @@ def _link(root: str, owner: tuple[str, str], kind: str, target: tuple[str, str])
     except FileNotFoundError:
         make_dir(folder)
         _link(root, owner, kind, target)
-    except OSError as error:
-        raise writing(folder, error) from None
+    except OSError as error:  # it names the target, which is relative
+        raise writing(f"{folder}/{target[1]}", OSError(error.errno, error.strerror)) from None
 
 
 def write_manifest(dpath: str, port: str, members: Iterable[Mapping[str, Any]]) -> None:
@@ -181,10 +198,14 @@ def write_manifest(dpath: str, port: str, members: Iterable[Mapping[str, Any]]) 
     folder = f"{dpath}/{GATHER}"
     make_dir(folder)
     members = list(members)
-    write_plain(f"{folder}/{port}.txt", "".join(f"{member['path']}\n" for member in members))
-    write_plain(
-        f"{folder}/{port}.json", json.dumps({"schema": SCHEMA, "members": members}, ensure_ascii=False)
-    )
+    # A cut list would look like a shorter one to a job that is run by hand.
+    write_replacing(f"{folder}/{port}.txt", "".join(f"{member['path']}\n" for member in members))
+    write_replacing(f"{folder}/{port}.json", as_json({"schema": SCHEMA, "members": members}))
+
+
+def inside(dpath: str, path: str) -> str:
+    """A path that a job recorded as an absolute one: relative ones start from the job directory."""
+    return os.path.normpath(os.path.join(dpath, path))
 
 
 def manifest_path(dpath: str, port: str) -> str:
@@ -194,9 +215,8 @@ def manifest_path(dpath: str, port: str) -> str:
 def write_pipeline_record(root: str, record: Mapping[str, Any]) -> None:
     """Say which pipeline ran last below this root, so that `aggregate` need not be told."""
     make_dir(f"{root}/{RUN_DPATH}")
-    write_replacing(
-        f"{root}/{RUN_DPATH}/{PIPELINE_RECORD}", json.dumps({"schema": SCHEMA, **record}, indent=1) + "\n"
-    )
+    path = f"{root}/{RUN_DPATH}/{PIPELINE_RECORD}"
+    write_replacing(path, as_json({"schema": SCHEMA, **record}, indent=1), shared=True)
 
 
 def read_pipeline_record(root: str | os.PathLike[str]) -> dict[str, Any] | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kwdag.errors import ResultError
-from kwdag.node import ProcessNode
+
+if TYPE_CHECKING:
+    from kwdag.node import ProcessNode
 
 
 def load_result(node: ProcessNode, node_dpath: Path) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def load_result(node: ProcessNode, node_dpath: Path) -> dict[str, Any]:
         ResultError: the node has no output. OSError, ValueError: its file cannot be read.
     """
     if node._load_result_ref is not None:
-        from kwdag.yaml_pipeline import import_dotted
+        from kwdag.importing import import_dotted
 
         return dict(import_dotted(node._load_result_ref)(node, node_dpath))
     if node.primary_out_key is None:

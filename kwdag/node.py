@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kwdag.errors import PipelineError, did_you_mean
+from kwdag.units import count, memory, seconds
 
 #: In a params document `<node>.<one of these>` is a switch for the scheduler, never a parameter.
 ENABLED = "__enabled__"
@@ -21,7 +22,7 @@ SWITCHES = (ENABLED, SLURM_OPTIONS)
 
 TAGS = ("dataset", "model", "volatile")
 FLAG_STYLES = ("--key=value", "--key value", "-key value", "key=value")
-RESOURCES = ("cpus", "mem", "gpus", "time")
+RESOURCES = {"cpus": count, "mem": memory, "gpus": count, "time": seconds}
 
 #: What a declaration of a node may hold, in Python (class attribute or argument) and in YAML alike.
 FIELDS: dict[str, Any] = {
@@ -96,9 +97,8 @@ class Gather:
                 f"gather: require is always 'all_success', not {spec['require']!r}",
                 hint="a node declares `partial_gather: true` to go on without failed members",
             )
-        return cls(
-            tuple(_group_key(key) for key in spec.get("group_by") or ()), tuple(spec.get("order_by") or ())
-        )
+        group_by, order_by = (_as_list(spec.get(key), f"gather: {key}") for key in ("group_by", "order_by"))
+        return cls(tuple(map(_group_key, group_by)), tuple(map(str, order_by)))
 
     def to_spec(self) -> dict[str, Any]:
         """The mapping that ``coerce`` reads."""
@@ -107,6 +107,14 @@ class Gather:
         if self.order_by:
             spec["order_by"] = list(self.order_by)
         return spec
+
+
+def _as_list(value: Any, what: str) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise PipelineError(f"{what} must be a list, not {value!r}")
+    return list(value)
 
 
 def _group_key(key: Any) -> tuple[str, str]:
@@ -278,8 +286,10 @@ class ProcessNode:
         self.flags = frozenset(_words(self, "flags"))
         self.setup = tuple(_words(self, "setup"))
         self.teardown = tuple(_words(self, "teardown"))
-        self.metrics = [_metric(self, entry) for entry in self.metrics or ()]
-        self.vantage_points = list(self.vantage_points or ())
+        self.metrics = [
+            _metric(self, entry) for entry in _as_list(self.metrics, f"metrics of node {self.name!r}")
+        ]
+        self.vantage_points = _as_list(self.vantage_points, f"vantage_points of node {self.name!r}")
         self.executable = None if self.executable is None else str(self.executable).strip()
         if self.primary_out_key is None and self.out_paths:
             self.primary_out_key = next(iter(self.out_paths))
@@ -310,8 +320,12 @@ class ProcessNode:
             _known(f"renamed of node {own!r}", name, known)
         for name, tag in self.tags.items():
             _known(f"tag of {own}.{name}", tag, TAGS)
-        for key in self.resources:
+        for key, value in self.resources.items():
             _known(f"resources of node {own!r}", key, RESOURCES)
+            try:
+                RESOURCES[key](value)
+            except ValueError as error:
+                raise PipelineError(f"resources of node {own!r}: {key} is {error}") from None
         _known(f"flag_style of node {own!r}", self.flag_style, FLAG_STYLES)
         for field in ("primary_out_key", "scatter"):
             if getattr(self, field) is not None:
@@ -346,6 +360,15 @@ class ProcessNode:
             if name in declared:
                 return declared[name]
         return REQUIRED
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether code of the user's judges the results of this node."""
+        cls = type(self)
+        hooks = ("load_result", "default_metrics")
+        return self._load_result_ref is not None or any(
+            getattr(cls, hook) is not getattr(ProcessNode, hook) for hook in hooks
+        )
 
     def command(self) -> str | None:
         """The command line in bash; override it for a program that no declaration describes.

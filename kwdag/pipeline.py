@@ -127,8 +127,6 @@ def _check_edge(edge: Edge, nodes: Mapping[str, ProcessNode]) -> None:
     for name in (edge.src_node, edge.dst_node):
         if name not in nodes:
             raise PipelineError(f"{edge}: node {name!r} is connected, but not in the pipeline")
-    if nodes[edge.dst_node].scatter is None and edge.gather is None:
-        return
     if edge.gather is not None and nodes[edge.src_node].scatter == edge.src_port:
         raise PipelineError(f"{edge}: the list of a scatter cannot be gathered")
 
@@ -150,7 +148,7 @@ def _order(nodes: Mapping[str, ProcessNode], edges: Iterable[Edge]) -> list[str]
     try:
         return list(sorter.static_order())
     except graphlib.CycleError as error:
-        cycle = " -> ".join(reversed(error.args[1]))
+        cycle = " -> ".join(error.args[1])
         raise PipelineError(f"the pipeline has a cycle: {cycle}") from None
 
 

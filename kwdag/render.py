@@ -155,10 +155,11 @@ def command_words(node: ProcessNode, values: Mapping[str, Token]) -> list[str]:
 def _fill(node: ProcessNode, values: Mapping[str, Token]) -> str:
     template = str(node.command_template)
     named = set(_PLACEHOLDER.findall(template)) - {""}
-    for name in named - set(values) - {"flags", "executable"}:
+    known = {"flags", "executable", *values, *node.in_paths, *node.algo_params, *node.perf_params}
+    for name in named - known:
         raise PipelineError(
             f"command_template of node {node.name!r} names {name!r}, which the node does not have",
-            hint=did_you_mean(name, values),
+            hint=did_you_mean(name, known),
         )
     rest = [w for name, value in values.items() if name not in named for w in flag_words(node, name, value)]
 
@@ -170,10 +171,8 @@ def _fill(node: ProcessNode, values: Mapping[str, Token]) -> str:
             return " ".join(rest)
         if name == "executable":
             return str(node.executable)
-        value = values[name]
-        return (
-            "" if value is None else " ".join(map(shlex.quote, [value] if isinstance(value, str) else value))
-        )
+        value = values.get(name)  # an optional input may have none
+        return "" if value is None else quote_array([value] if isinstance(value, str) else value)
 
     return _PLACEHOLDER.sub(word, template).strip()
 

@@ -5,19 +5,40 @@ Pure, and one node at a time, upstream first; gather.py and scatter.py do what c
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from kwdag import hashing
 from kwdag.errors import PlanError, did_you_mean
 from kwdag.gather import groups_of
 from kwdag.grid import ABSENT, OPEN, Grid, Mark
-from kwdag.node import ENABLED, REQUIRED, SLURM_OPTIONS, SWITCHES, ProcessNode
+from kwdag.node import ENABLED, REQUIRED, SLURM_OPTIONS, SWITCHES, Edge, ProcessNode
 from kwdag.pipeline import Wiring
 from kwdag.plan import Branch, External, Group, Item, Job, Output, Plan, Source
 from kwdag.render import Token, token
 from kwdag.scatter import branch
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """An input or parameter of a node, as it is for all rows alike.
+
+    Attributes:
+        keys: the keys under which rows give it.
+        edge: the connection that feeds it, if any.
+        needed: an input that is not optional.
+    """
+
+    name: str
+    default: Any
+    keys: Sequence[str]
+    edge: Edge | None
+    needed: bool
+
 
 _OFF, _ON, _REDO = 0, 1, 2
 _SWITCH = {"0": _OFF, "False": _OFF, "1": _ON, "True": _ON, "redo": _REDO}
@@ -74,11 +95,24 @@ def build_plan(
     """
     grid = Grid(wiring, rows, workdir, where or {})
     resolver = _Resolver(grid, root)
-    for place, node in enumerate(wiring.nodes.values()):
-        grid.cells[node.name] = resolver.resolve(node, place)
-        if node.scatter is not None:
-            branch(grid, node, scattered or {})
+    with _no_collection():
+        for place, node in enumerate(wiring.nodes.values()):
+            grid.cells[node.name] = resolver.resolve(node, place)
+            if node.scatter is not None:
+                branch(grid, node, scattered or {})
     return resolver.plan(len(rows))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Planning makes many objects and no garbage: to search them for cycles costs a third of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Resolver:
@@ -94,11 +128,12 @@ class _Resolver:
     def resolve(self, node: ProcessNode, place: int) -> list[Job | Mark]:
         """The job of every row for one node."""
         grid = self.grid
-        params = grid.params_of(node)
+        slots = list(_slots(grid, node))
         edges = grid.wiring.into(node.name)
         groups = {edge.dst_port: groups_of(grid, edge, node) for edge in edges if edge.gather}
         upstream = [grid.cells[edge.src_node] for edge in edges if not edge.gather]
         enabled_key = f"{node.name}.{ENABLED}"
+        given = [slot for slot in slots if slot.keys]
         seen: dict[Any, Job | Mark] = {}
         cells: list[Job | Mark] = []
         for index, row in enumerate(grid.rows):
@@ -106,7 +141,7 @@ class _Resolver:
             cell: Job | Mark | None = self._mark(node, index, gathered)
             if cell is None:
                 key = (
-                    tuple([grid.token(grid.given(index, keys)) for keys in params.values()]),
+                    tuple([grid.token(grid.given(index, slot.keys)) for slot in given]),
                     tuple([jobs[index] for jobs in upstream]),
                     tuple(gathered.values()),
                     str(row.get(enabled_key)),
@@ -114,16 +149,28 @@ class _Resolver:
                 )
                 cell = seen.get(key)
                 if cell is None:
-                    cell = seen[key] = self._resolve_row(node, index, place, params, gathered)
+                    cell = seen[key] = self._resolve_row(node, index, place, slots, gathered)
             cells.append(cell)
         return cells
 
     def _mark(self, node: ProcessNode, index: int, gathered: Mapping[str, Any]) -> Mark | None:
         """Why a row has no job of a node, if so: its branches are not known, or there are none."""
-        above = self.grid.wiring.ancestors[node.name]
-        marks = [mark for name, mark in self.grid.marks.get(index, {}).items() if name in above]
+        if not gathered and index not in self.grid.marks:
+            return None
+        known = self.grid.marks.get(index, {})
+        above = self._ancestors(node.name, index) if known else ()
+        marks = [mark for name, mark in known.items() if name in above]
         marks += [group for group in gathered.values() if isinstance(group, Mark)]
         return OPEN if OPEN in marks else (ABSENT if marks else None)
+
+    def _ancestors(self, node: str, index: int) -> Collection[str]:
+        """The nodes upstream of a node in a row: a value given on a connected input cuts the connection."""
+        cut = self.grid.cut(index)
+        if not cut:
+            return self.grid.wiring.ancestors[node]
+        edges = self.grid.wiring.into(node)
+        above = {edge.src_node for edge in edges if (edge.dst_node, edge.dst_port) not in cut}
+        return above.union(*(self._ancestors(name, index) for name in above))
 
     def _branch_key(self, index: int) -> Any:
         branches = self.grid.branches.get(index)
@@ -134,47 +181,45 @@ class _Resolver:
         node: ProcessNode,
         index: int,
         place: int,
-        params: Mapping[str, Any],
+        slots: Sequence[_Slot],
         gathered: Mapping[str, Any],
     ) -> Job | Mark:
         row = self.grid.rows[index]
         switch = self._switch(node, row.get(f"{node.name}.{ENABLED}", True))
         sources: dict[str, Source] = {}
         recorded: dict[str, Any] = {}
-        for name, default in _declared(node, params):
-            value = self.grid.given(index, params.get(name, ()))
-            source = self._source(node, name, value, index, gathered)
+        for slot in slots:
+            value = self.grid.given(index, slot.keys) if slot.keys else REQUIRED
+            source = self._source(node, slot, value, index, gathered)
             if source is OPEN:
                 return OPEN
             if source is None or isinstance(source, Mark):
-                value = default
-                source = None if default is REQUIRED else self.grid.external(node, name, default)
-            if source is None and name in node.in_paths and name not in node.optional:
+                value = slot.default
+                source = None if value is REQUIRED else self.grid.external(node, slot.name, value)
+            if source is not None:
+                sources[slot.name] = source
+            elif slot.needed:
                 if switch == _OFF:
                     return ABSENT
-                raise self._missing(node, name)
-            if (
-                isinstance(source, External) and value is not REQUIRED
-            ):  # a shared one is recorded at its source
-                recorded[name] = source.value if name in node.in_paths else value
-            if source is not None:
-                sources[name] = source
+                raise self._missing(node, slot.name)
+            if value is not REQUIRED and isinstance(source, External):  # a shared one: at its source
+                recorded[slot.name] = source.value if slot.name in node.in_paths else value
         return self._job(node, sources, recorded, (index, place), switch)
 
     def _source(
-        self, node: ProcessNode, name: str, value: Any, index: int, gathered: Mapping[str, Any]
+        self, node: ProcessNode, slot: _Slot, value: Any, index: int, gathered: Mapping[str, Any]
     ) -> Source | Mark | None:
         """Gathered, else given, else from a connection; the default is the caller's."""
-        if name in gathered:
+        if slot.name in gathered:
             if value is not REQUIRED:
-                key = f"{node.name}.{name}"
+                key = f"{node.name}.{slot.name}"
                 raise PlanError(
-                    f"{key} is gathered and cannot be given as well", where=self.grid.place(node, name)
+                    f"{key} is gathered and cannot be given as well", where=self.grid.place(node, slot.name)
                 )
-            return gathered[name]
+            return gathered[slot.name]
         if value is not REQUIRED:
-            return self.grid.external(node, name, value)
-        return self.grid.wired(self.grid.wiring.sources.get((node.name, name)), index)
+            return self.grid.external(node, slot.name, value)
+        return self.grid.wired(slot.edge, index)
 
     def _job(
         self,
@@ -243,14 +288,14 @@ class _Resolver:
         return {name: count for name, count in counts.items() if count}
 
 
-def _declared(node: ProcessNode, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The inputs and parameters of a node with their defaults, in the order of the command line."""
-    yield from node.in_paths.items()
-    yield from node.algo_params.items()
-    yield from node.perf_params.items()
-    for name in params:
-        if name not in node.in_paths and name not in node.algo_params and name not in node.perf_params:
-            yield name, REQUIRED
+def _slots(grid: Grid, node: ProcessNode) -> Iterator[_Slot]:
+    """The inputs and parameters of a node, in the order of the command line."""
+    params = grid.params_of(node)
+    declared = {**node.in_paths, **node.algo_params, **node.perf_params}
+    for name in dict.fromkeys([*declared, *params]):
+        edge = grid.wiring.sources.get((node.name, name))
+        needed = name in node.in_paths and name not in node.optional
+        yield _Slot(name, declared.get(name, REQUIRED), params.get(name, ()), edge, needed)
 
 
 def identity(node: ProcessNode, sources: Mapping[str, Source], root: str) -> dict[str, Any]:
@@ -285,5 +330,6 @@ def _below(root: str, value: Token) -> Any:
     """A path below the root is told relative to it, so that moving the root keeps every id."""
     if isinstance(value, tuple):
         return [_below(root, item) for item in value]
-    prefix = root + os.sep
-    return {"root": value[len(prefix) :]} if value is not None and value.startswith(prefix) else value
+    if value is None or not (value == root or value.startswith(root + os.sep)):
+        return value
+    return {"root": value[len(root) + 1 :]}

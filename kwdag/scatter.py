@@ -63,7 +63,8 @@ def _values(grid: Grid, job: Job, item: Item, behind: Sequence[Edge]) -> dict[st
         owned = grid.wiring.owner(name)
         nodes = [grid.wiring.nodes[owned[0]]] if owned else [grid.wiring.nodes[e.dst_node] for e in behind]
         param = owned[1] if owned else name
-        takers = [node for node in nodes if node.accepts(param)]
+        behind_it = (taker for taker in nodes if job.node.name in grid.wiring.ancestors[taker.name])
+        takers = [taker for taker in behind_it if taker.accepts(param)]
         if not takers:
             hint = did_you_mean(param, {known for node in nodes for known in node.accepted})
             raise PlanError(

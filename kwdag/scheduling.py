@@ -10,18 +10,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from kwdag import contract, jobdir, script
-from kwdag.backends import make_backend
-from kwdag.backends.base import Ended, Reporter, Run
-from kwdag.errors import KwdagError, MatrixError, PlanError, RootError, did_you_mean, nearest
+from kwdag.backends import check_name, make_backend
+from kwdag.backends.base import Ended, Reporter, Run, Setup
+from kwdag.errors import KwdagError, MatrixError, PlanError, RootError, did_you_mean
 from kwdag.matrix import Params, count_rows, expand, load_params
 from kwdag.pipeline import Pipeline, Wiring
 from kwdag.pipeline_ref import load_pipeline
 from kwdag.plan import Item, Job, Plan
 from kwdag.resolve import build_plan, check_keys
 from kwdag.select import STALE_POLICIES, Selection, select
+from kwdag.sources import neighbour
 from kwdag.state import Inspector, State
 from kwdag.tasks import TaskMaker
 from kwdag.worker import Worker, environment, git_commit
@@ -110,8 +112,14 @@ def schedule(
     enable_links: bool = True,
     log: bool = True,
     virtualenv_cmd: str | None = None,
+    max_failures: int = 0,
+    queue_name: str = "kwdag",
+    tmux_workers: int = 8,
+    devices: Any = None,
+    other_session_handler: str = "ask",
+    slurm_options: Mapping[str, Any] | None = None,
+    slurm_pack: int | None = None,
     announce: Callable[[Schedule], AbstractContextManager[Reporter]] | None = None,
-    **backend_options: Any,
 ) -> Schedule:
     """Expand a matrix over a pipeline and, with ``run``, run every combination once.
 
@@ -120,19 +128,23 @@ def schedule(
         root_dpath: folder below which the job directories lie.
         stale: what to do with done jobs whose inputs or command changed: `rerun`, `keep` or `error`.
         max_configs: take only the first rows.
+        max_failures: stop after that many failed jobs; 0 goes on.
         announce: called with the outlook before anything runs; what it returns is told what happens.
 
     Raises:
         KwdagError: bad input, before anything is written. worker.Interrupted: told to stop.
     """
+    check_name(backend)
+    _check_known(stale, STALE_POLICIES, "--stale")
     request = prepare(params, root_dpath, pipeline, max_configs=max_configs, max_rows=max_rows)
-    options = Options(cache, _checked_policy(stale), adopt)
+    options = Options(cache, stale, adopt)
     inspector = Inspector()
     outlook = look_ahead(request, options, inspector)
     check_inputs(request, outlook)
     first = Schedule(request, outlook)
-    reporter = announce(first) if announce else nullcontext(_Silent())
     if not run:
+        if announce:
+            announce(first)
         return first
     worker = Worker(
         request.root,
@@ -143,8 +155,20 @@ def schedule(
         env=environment(virtualenv_cmd) if virtualenv_cmd else {},
         stamps=inspector.stamps,
     )
-    engine = make_backend(backend, worker, backend_options)
-    with reporter as report:
+    setup = Setup(
+        worker,
+        queue_name=queue_name,
+        max_failures=max_failures,
+        workers=tmux_workers,
+        devices=devices,
+        other_sessions=other_session_handler,
+        slurm_options=slurm_options or {},
+        slurm_pack=slurm_pack,
+    )
+    engine = make_backend(backend, setup)
+    engine.check(_as_run(outlook, {}))
+    _make_root(request.root)
+    with announce(first) if announce else nullcontext(_Silent()) as report:
         return run_rounds(request, options, outlook, engine, worker, report)
 
 
@@ -155,20 +179,28 @@ def prepare(
     """Load and check the matrix and the pipeline; nothing below the root is read or written."""
     workdir = os.getcwd()
     root = _checked_root(root_dpath, workdir)
-    loaded = load_params(params) if params is not None else None
-    reference = (loaded and loaded.pipeline) or pipeline
-    if reference is None:
-        raise KwdagError(
-            "no pipeline is given", hint="name it by --pipeline, or by 'pipeline:' in the params"
-        )
+    if params is None:
+        raise MatrixError("no params are given", hint="--params takes YAML text or the path of a YAML file")
+    loaded = load_params(params)
+    reference = _one_pipeline(loaded, pipeline)
     found = load_pipeline(reference)
     wiring = found.wiring()
-    if loaded is None:
-        raise MatrixError("no params are given", hint="--params takes YAML text or the path of a YAML file")
     where = loaded.keys()
     check_keys(wiring, where)
+    if "\n" in root and any(edge.gather for edge in wiring.edges):
+        # A manifest is one path a line: its readers would see two.
+        raise RootError(f"{root!r} holds a newline, which gathered paths cannot", where="--root_dpath")
     rows, warnings = _rows(loaded, max_configs, max_rows)
     return Request(found, reference, wiring, rows, where, root, workdir, tuple(warnings))
+
+
+def _one_pipeline(params: Params, given: Any) -> Any:
+    if params.pipeline is None and given is None:
+        hint = "name it by --pipeline, or by 'pipeline:' in the params"
+        raise KwdagError("no pipeline is given", where=params.name, hint=hint)
+    if params.pipeline is not None and given is not None and params.pipeline != given:
+        raise KwdagError(f"the params name another pipeline, {params.pipeline!r}", where="--pipeline")
+    return given if params.pipeline is None else params.pipeline
 
 
 def _rows(params: Params, max_configs: int | None, max_rows: int) -> tuple[list[dict[str, Any]], list[str]]:
@@ -185,6 +217,9 @@ def _rows(params: Params, max_configs: int | None, max_rows: int) -> tuple[list[
 
 
 def _checked_root(root_dpath: str | os.PathLike[str], workdir: str) -> str:
+    """The absolute root, if it looks as if it can be written; nothing is made."""
+    if not os.fspath(root_dpath):
+        raise RootError("the root has no name", where="--root_dpath")
     root = os.path.normpath(os.path.join(workdir, os.path.expanduser(os.fspath(root_dpath))))
     above = root
     while not os.path.lexists(above):
@@ -192,14 +227,22 @@ def _checked_root(root_dpath: str | os.PathLike[str], workdir: str) -> str:
     if not os.path.isdir(above):
         raise RootError(f"{above!r} is a file, not a folder", where="--root_dpath")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise RootError(f"no leave to write in {above!r}", where="--root_dpath")
+        raise RootError(f"cannot write in {above!r}", where="--root_dpath")
     return root
 
 
-def _checked_policy(stale: str) -> str:
-    if stale not in STALE_POLICIES:
-        raise KwdagError(f"no policy {stale!r}", where="--stale", hint=did_you_mean(stale, STALE_POLICIES))
-    return stale
+def _make_root(root: str) -> None:
+    # Where a folder only looks writable, as below /proc, this is the first to find out.
+    try:
+        os.makedirs(root, exist_ok=True)
+    except OSError as error:
+        message = f"cannot make {root!r}: {(error.strerror or str(error)).lower()}"
+        raise RootError(message, where="--root_dpath") from None
+
+
+def _check_known(name: str, known: Sequence[str], option: str) -> None:
+    if name not in known:
+        raise KwdagError(f"{name!r} is unknown", where=option, hint=did_you_mean(name, known))
 
 
 def look_ahead(
@@ -215,13 +258,20 @@ def look_ahead(
             states = {job_id: _as_adopted(plan, plan.jobs[job_id], state) for job_id, state in states.items()}
         selection = select(plan, states, cache=options.cache, stale=options.stale, settled=settled)
         listed = {
-            job.id: contract.read_items(job.node, plan.dpath(job))
+            job.id: _items(plan, job)
             for job in plan.jobs.values()
             if job.node.scatter is not None and job.id in selection.done
         }
         if listed.keys() == scattered.keys():
             return Outlook(plan, states, selection)
         scattered = dict(listed)
+
+
+def _items(plan: Plan, job: Job) -> list[Item]:
+    try:
+        return contract.read_items(job.node, plan.dpath(job))
+    except contract.BrokenContract as error:  # it held when the job ended
+        raise jobdir.DamagedFile(str(error), where=plan.dpath(job)) from None
 
 
 def _as_adopted(plan: Plan, job: Job, state: State) -> State:
@@ -248,11 +298,8 @@ def check_inputs(request: Request, outlook: Outlook) -> None:
 def _missing(request: Request, job: Job, path: str) -> PlanError:
     name = next(name for name in job.node.in_paths if path in str(job.params.get(name)))
     key = f"{job.node.name}.{name}"
-    folder = os.path.dirname(path)
-    beside = os.listdir(folder) if os.path.isdir(folder) else []
-    close = nearest(os.path.basename(path), beside)
-    hint = f"did you mean {os.path.join(folder, close)!r}?" if close else None
-    return PlanError(f"{key} is {path!r}, which does not exist", where=request.where.get(key), hint=hint)
+    return PlanError(f"{key} is {path!r}, which does not exist", where=request.where.get(key),
+                     hint=neighbour(Path(path)))  # fmt: skip
 
 
 def run_rounds(request: Request, options: Options, outlook: Outlook, backend: Any, worker: Worker,
@@ -260,37 +307,62 @@ def run_rounds(request: Request, options: Options, outlook: Outlook, backend: An
     """Run what was selected, and again for as long as scattering jobs open new branches."""
     ended: list[Ended] = []
     adopted: list[str] = []
-    once = frozenset(outlook.selection.run)
-    backend.check(_as_run(outlook))
+    asked = set(outlook.selection.run)
+    shared = _shared(request, options)
     jobdir.write_pipeline_record(request.root, _record(request))
     while True:
         adopted += adopt(outlook, worker)
-        run = _as_run(outlook)
+        run = _as_run(outlook, shared)
         fresh = backend.run(run, report) if run.jobs else []
         ended += fresh
         settled = frozenset(event.job.id for event in ended)
         outlook = look_ahead(request, options, Inspector(worker.stamps), settled)
-        if not fresh or not outlook.selection.run or set(outlook.selection.run) <= once & settled:
+        opened = set(outlook.selection.run) - asked
+        if not opened or not asked <= settled:  # nothing new, or the backend has stopped early
             return Schedule(request, outlook, tuple(ended), True, tuple(adopted))
+        asked |= opened
 
 
-def _as_run(outlook: Outlook) -> Run:
-    jobs = tuple(outlook.plan.jobs[job_id] for job_id in outlook.selection.run)
-    return Run(outlook.plan, jobs, {job.id: outlook.states[job.id].attempt for job in jobs})
+def _as_run(outlook: Outlook, request: Mapping[str, Any]) -> Run:
+    plan = outlook.plan
+    jobs = tuple(plan.jobs[job_id] for job_id in outlook.selection.run)
+    attempts = {job.id: outlook.states[job.id].attempt for job in jobs}
+    return Run(plan, jobs, attempts, absent_of(outlook), request)
+
+
+def absent_of(outlook: Outlook) -> frozenset[str]:
+    """Ids of the jobs that have no result and will get none."""
+    chosen = outlook.selection
+    return frozenset(
+        job_id for job_id in outlook.plan.jobs if job_id not in chosen.run and job_id not in chosen.done
+    )
 
 
 def adopt(outlook: Outlook, worker: Worker) -> list[str]:
     """Record results that were made by hand and hold."""
     maker = TaskMaker(outlook.plan)
-    found = [job_id for job_id in outlook.selection.done if outlook.states[job_id].by_hand]
+    # Upstream first: each records the runs of those that it read from, which adoption itself names.
+    done = (job_id for job_id in outlook.plan.jobs if job_id in outlook.selection.done)
+    found = [job_id for job_id in done if outlook.states[job_id].by_hand]
     for job_id in found:
         job = outlook.plan.jobs[job_id]
         worker.adopt(maker.task(job), job.node, outlook.states[job_id].status or {})
     return found
 
 
+def _shared(request: Request, options: Options) -> dict[str, Any]:
+    """What processes elsewhere need to plan further rounds: the rows, where rows can multiply at all."""
+    scatters = any(node.scatter is not None for node in request.wiring.nodes.values())
+    return {
+        "pipeline": _record(request)["pipeline"],
+        "rows": list(request.rows) if scatters else None,
+        "cache": options.cache,
+        "stale": options.stale,
+    }
+
+
 def _record(request: Request) -> dict[str, Any]:
-    """What `aggregate` needs to find the pipeline again."""
+    """What `aggregate` needs to find the pipeline again, and `status` to list its nodes in order."""
     from kwdag.yaml_pipeline import to_spec
 
     reference = request.reference
@@ -299,7 +371,7 @@ def _record(request: Request) -> dict[str, Any]:
             reference = to_spec(reference)
         except KwdagError:
             reference = None
-    return {"pipeline": reference, "workdir": request.workdir}
+    return {"pipeline": reference, "workdir": request.workdir, "nodes": list(request.wiring.nodes)}
 
 
 class _Silent:
@@ -308,3 +380,5 @@ class _Silent:
     def ended(self, event: Ended) -> None: ...
 
     def waiting(self, jobs: Iterable[Job]) -> None: ...
+
+    def note(self, lines: Iterable[str]) -> None: ...

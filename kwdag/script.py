@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from kwdag import jobdir
@@ -19,7 +21,9 @@ from kwdag.render import Token, can_exec, command_words, quote_array
 
 #: What `invoke.sh` does when a person runs it: claim the job, set the old outputs aside, record the end.
 BY_HAND = r"""# Below: what makes a run by hand count: claim the job, set old outputs aside, record the end.
-cd -- "$(dirname -- "${BASH_SOURCE[0]}")" || exit
+here=${BASH_SOURCE[0]}
+[[ $here = /* ]] || here=./$here
+cd -- "${here%/*}/" || exit
 exec 9>>.lock && flock -n 9 || { echo "$job runs elsewhere right now" >&2; exit 75; }
 attempt=1
 for claim in .claim-*; do
@@ -27,19 +31,27 @@ for claim in .claim-*; do
 done
 (set -C; printf '{"by_hand": true, "pid": %s}' $$ > .claim-$attempt) || exit
 rm -f .claim-$((attempt - 1))
-stamp() { stat -L -c '[%s, %.9Y, null]' -- "$1" | tr -d .; }
 stamps() {
-  local comma=
+  local comma= size ns
   while [ $# -gt 1 ]; do
-    [ -f "$2" ] && { printf '%s%s: %s' "$comma" "$1" "$(stamp "$2")"; comma=', '; }
+    if [ -f "$2" ]; then
+      read -r size ns < <(LC_ALL=C stat -L -c '%s %.9Y' -- "$2") || return
+      ns=${ns/./}
+      while [[ $ns = 0?* ]]; do ns=${ns#0}; done # a time of 0 is 0 in JSON, not 0000000000
+      printf '%s%s: [%s, %s, null]' "$comma" "$1" $size $ns
+      comma=', '
+    fi
     shift 2
   done
 }
 runs() {
-  local comma= up
+  local comma= up text
   for up; do
-    printf '%s"%s": "%s"' "$comma" "${up##*/}" \
-      "$(sed -n 's/.*"run": "\([^"]*\)".*/\1/p' "../../$up/job_status.json" 2>/dev/null)"; comma=', '
+    text=
+    [ -e "../../$up/job_status.json" ] && IFS= read -r text < "../../$up/job_status.json"
+    case $text in *'"run": "'*) text=${text#*'"run": "'} ;; *) text= ;; esac
+    printf '%s"%s": "%s"' "$comma" "${up##*/}" "${text%%\"*}"
+    comma=', '
   done
 }
 if [ "${aside-}" = . ]; then
@@ -54,19 +66,20 @@ fi
 rm -rf .previous && mkdir .previous || exit
 for file in job_status.json job.log "${aside[@]}"; do
   [ -e "$file" ] || continue
-  mkdir -p -- "$(dirname -- ".previous/$file")" && mv -- "$file" ".previous/$file" || exit
+  target=.previous/$file
+  mkdir -p -- "${target%/*}" && mv -- "$file" "$target" || exit
 done
-began_with=$(stamps "${inputs[@]}") read_from=$(runs "${upstream[@]}") start=$(date +%s.%N)
+began_with=$(stamps "${inputs[@]}") && read_from=$(runs "${upstream[@]}") && start=$(date +%s.%N) || exit
 KWDAG_JOB=$job bash ./invoke.sh 2>&1 | tee job.log
 code=${PIPESTATUS[0]}
 [ $code -eq 0 ] && state=finished || state=failed
-{
-  printf '{"schema": 1, "job": "%s", "state": "%s", "reason": "exit code %s", ' $job $state $code
-  printf '"exit_code": %s, "attempt": %s, "run": "hand-%s", ' $code $attempt $start
-  printf '"start": %s, "stop": %s, "backend": "by hand", "command": "%s", ' $start "$(date +%s.%N)" $command
-  printf '"inputs": {%s}, "upstream": {%s}, ' "$began_with" "$read_from"
-  printf '"outputs": {%s}}\n' "$(stamps "${outputs[@]}")"
-} > job_status.json.part && mv job_status.json.part job_status.json
+made=$(stamps "${outputs[@]}") && stop=$(date +%s.%N) || exit
+printf -v status '%s' "{\"schema\": 1, \"job\": \"$job\", \"state\": \"$state\"," \
+  " \"reason\": \"exit code $code\", \"exit_code\": $code, \"attempt\": $attempt, \"run\": \"hand-$start\"," \
+  " \"start\": $start, \"stop\": $stop, \"backend\": \"by hand\", \"command\": \"$command\"," \
+  " \"inputs\": {$began_with}, \"upstream\": {$read_from}, \"outputs\": {$made}}"
+# One write, or a disk that fills up could leave out a part and keep the rest.
+printf '%s\n' "$status" > job_status.json.part && mv job_status.json.part job_status.json || exit
 exit $code
 """
 
@@ -132,18 +145,31 @@ def body(plan: Plan, job: Job) -> str:
 
 
 def command_hash(plan: Plan, text: str) -> str:
-    """A hash of what a job does, wherever its root lies."""
-    inside_quotes = plan.root.replace("'", "'\"'\"'")
-    for root in dict.fromkeys((plan.root, inside_quotes)):
-        text = text.replace(root, "<root>")
+    """A hash of what a job does, wherever its root lies and whether or not its path needs quotes."""
+    root, needs_quotes = _root_pattern(plan.root)
+    text = root.sub("%root%", text)
+    if needs_quotes:
+        text = _NEEDLESS_QUOTES.sub(r"\1", text)
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+
+
+# What shlex.quote would leave as it is, had the root a plain name.
+_NEEDLESS_QUOTES = re.compile(r"'([\w@%+=:,./-]*%root%[\w@%+=:,./-]*)'", re.ASCII)
+
+
+@lru_cache(8)
+def _root_pattern(root: str) -> tuple[re.Pattern[str], bool]:
+    """The root as a command line may hold it, quoted or not, but not as a part of another path."""
+    forms = dict.fromkeys((shlex.quote(root).removeprefix("'").removesuffix("'"), root))
+    pattern = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, forms))})(?![\w.,:+=@%~-])")
+    return pattern, shlex.quote(root) != root
 
 
 def head(plan: Plan, job: Job, hashed: str) -> str:
     """What differs from job to job in the part of `invoke.sh` that is for people."""
     node: ProcessNode = job.node
     outputs = {key: os.path.normpath(name) for key, name in node.out_paths.items()}
-    inputs = [path for path in external_inputs(job) if "://" not in path]
+    inputs = [path for path in watched_inputs(plan, job) if "://" not in path]
     return "\n".join([
         f"job={job.id} command={hashed}",
         f"inputs=({_pairs((json.dumps(path), path) for path in inputs)})",
@@ -180,6 +206,15 @@ def external_inputs(job: Job) -> list[str]:
         if isinstance(source, External) and name in job.node.in_paths and source.value is not None:
             found += [source.value] if isinstance(source.value, str) else source.value
     return found
+
+
+def watched_inputs(plan: Plan, job: Job) -> list[str]:
+    """The same paths, those below the root from the job directory: so they hold when the root moves."""
+    below = plan.root + "/"
+    return [
+        f"../../{path.removeprefix(below)}" if path.startswith(below) else path
+        for path in external_inputs(job)
+    ]
 
 
 def gathered(job: Job) -> dict[str, Group]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kwdag.errors import PlanError
-from kwdag.plan import Job, Plan
+from kwdag.plan import Group, Job, Plan
 from kwdag.state import State
 
 STALE_POLICIES = ("rerun", "keep", "error")
@@ -47,23 +47,30 @@ def select(
     Raises:
         PlanError: there are stale jobs and ``stale`` is `error`.
     """
-    run: dict[str, str] = {}
+    decided = _Decided()
     done: set[str] = set()
     blocked: dict[str, str] = {}
     disabled: set[str] = set()
     for job in plan.jobs.values():
-        why = _why(plan, job, states[job.id], run, cache, stale, settled)
+        state = states[job.id]
+        why = _why(plan, job, state, decided, cache, stale, settled)
         if why is None:
             done.add(job.id)
         elif job.id in plan.disabled:
             disabled.add(job.id)
+            decided.lost[job.id] = f"{job.id} is disabled"
         else:
-            obstacle = _obstacle(job, blocked, disabled, settled, states)
-            (blocked if obstacle else run)[job.id] = obstacle or why
-    return Selection(run, frozenset(done), blocked, frozenset(disabled))
+            obstacle = decided.obstacle(job) or (why if job.id in settled else None)
+            if obstacle is None:
+                decided.run[job.id] = why
+            else:
+                blocked[job.id] = obstacle
+                failed = job.id in settled and state.kind == "failed"
+                decided.lost[job.id] = f"{job.id} {'failed' if failed else 'is blocked'}"
+    return Selection(decided.run, frozenset(done), blocked, frozenset(disabled))
 
 
-def _why(plan: Plan, job: Job, state: State, run: Mapping[str, str], cache: bool, stale: str,
+def _why(plan: Plan, job: Job, state: State, decided: _Decided, cache: bool, stale: str,
          settled: frozenset[str]) -> str | None:  # fmt: skip
     """Why a job must run, None when its result stands."""
     if job.id in settled:
@@ -75,12 +82,9 @@ def _why(plan: Plan, job: Job, state: State, run: Mapping[str, str], cache: bool
     if not cache:
         return "asked to run without cache"
     reason = state.reason if state.kind == "stale" else None
-    again = (
-        next((up.id for up in job.predecessors() if up.id in run), None)
-        if job.id not in plan.disabled
-        else None
-    )
-    reason = reason or (f"{again} runs again" if again else None)
+    if reason is None and job.id not in plan.disabled:
+        again = decided.runs_again(job)
+        reason = f"{again} runs again" if again else None
     if reason is None or stale == "keep":
         return None
     if stale == "error":
@@ -90,19 +94,38 @@ def _why(plan: Plan, job: Job, state: State, run: Mapping[str, str], cache: bool
     return reason
 
 
-def _obstacle(job: Job, blocked: Mapping[str, str], disabled: set[str], settled: frozenset[str],
-              states: Mapping[str, State]) -> str | None:  # fmt: skip
-    """What keeps a job from running, None when nothing does."""
-    if job.id in settled:
-        return states[job.id].reason or states[job.id].kind
-    members = {member.job.id for group in job.groups for member in group.members}
-    for up in job.predecessors():
-        if job.node.partial_gather and up.id in members:
-            continue
-        if up.id in blocked:
-            return f"{up.id} is blocked"
-        if up.id in disabled:
-            return f"{up.id} is disabled"
-        if up.id in settled and states[up.id].kind != "done":
-            return f"{up.id} {states[up.id].kind}"
-    return None
+@dataclass(slots=True)
+class _Decided:
+    """What was decided of the jobs upstream; a gathered group is looked through once for all its readers.
+
+    Attributes:
+        run: jobs to run, with the reason.
+        lost: jobs that will have no result, with why in words.
+    """
+
+    run: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    _again: dict[Group, str | None] = field(default_factory=dict)
+    _missing: dict[Group, list[str]] = field(default_factory=dict)
+
+    def runs_again(self, job: Job) -> str | None:
+        """The first job that a job reads from and that is to run."""
+        for group in job.groups:
+            if group not in self._again:
+                ids = (member.job.id for member in group.members)
+                self._again[group] = next((job_id for job_id in ids if job_id in self.run), None)
+        own = next((up.id for up in job.upstream if up.id in self.run), None)
+        return own or next((found for group in job.groups if (found := self._again[group])), None)
+
+    def obstacle(self, job: Job) -> str | None:
+        """What keeps a job from running, None when nothing does."""
+        for up in job.upstream:
+            if up.id in self.lost:
+                return self.lost[up.id]
+        for group in job.groups:
+            if group not in self._missing:
+                self._missing[group] = [m.job.id for m in group.members if m.job.id in self.lost]
+            missing = self._missing[group]
+            if missing and not (job.node.partial_gather and len(missing) < len(group.members)):
+                return self.lost[missing[0]]
+        return None

@@ -59,6 +59,8 @@ def open_source(source: str | os.PathLike[str] | Mapping[str, Any]) -> Spot:
     if os.path.exists(text) and not os.path.isdir(text):  # noqa: PTH110, PTH112
         return open_file(Path(text))
     if not isinstance(source, str) or _looks_like_path(text):
+        if os.path.isdir(text):  # noqa: PTH112
+            raise MatrixError("this is a folder, not a params file", where=text)
         raise MatrixError(f"no such params file {text!r}", hint=neighbour(Path(text)))
     doc = load_yaml(text, "params")
     return Spot(doc.data, doc, Path())
@@ -70,8 +72,10 @@ def open_file(path: Path, including: tuple[Path, ...] = ()) -> Spot:
 
 
 def _looks_like_path(text: str) -> bool:
+    """Whether text is no document: one word or path, and not a list or a mapping on one line."""
     line = text.strip()
-    return line.endswith((".yaml", ".yml", ".json")) and "\n" not in line and ": " not in line
+    is_yaml = line.startswith(("{", "[", "#")) or line.endswith(":") or "\n" in line or ": " in line
+    return bool(line) and not is_yaml
 
 
 def neighbour(path: Path) -> str | None:

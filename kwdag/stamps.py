@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from typing import Any
 
 #: Above this many bytes a changed time counts as changed content: hashing would cost more than it saves.
@@ -20,14 +21,15 @@ def look(path: str) -> tuple[int, int] | None:
     """Size and mtime in ns, None when nothing is there. A folder: total size and newest mtime below it."""
     try:
         found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # gone, out of reach, a loop of links
         return None
     if (found.st_mode & 0o170000) != 0o040000:
         return found.st_size, found.st_mtime_ns
     size, newest = 0, 0
     for file in _files(path):
-        inner = os.lstat(file)
-        size, newest = size + inner.st_size, max(newest, inner.st_mtime_ns)
+        with suppress(FileNotFoundError):  # deleted since it was listed
+            inner = os.lstat(file)
+            size, newest = size + inner.st_size, max(newest, inner.st_mtime_ns)
     return size, newest
 
 
@@ -53,6 +55,13 @@ def _feed(hasher: Any, path: str) -> None:
             hasher.update(block)
 
 
+def _content_if_small(path: str, size: int) -> str | None:
+    try:
+        return content(path) if size <= HASH_LIMIT else None
+    except OSError:  # the program that reads it will say it better
+        return None
+
+
 class Stamps:
     """Stamps of many paths; each path is hashed once for as long as its size and time stay."""
 
@@ -66,11 +75,11 @@ class Stamps:
             return None
         seen = self._seen.get(path)
         if seen is None or (seen[0], seen[1]) != now:
-            seen = self._seen[path] = [*now, content(path) if now[0] <= HASH_LIMIT else None]
+            seen = self._seen[path] = [*now, _content_if_small(path, now[0])]
         return seen
 
     def same(self, path: str, recorded: Stamp) -> bool:
-        """Whether a path still holds what was recorded; raises OSError when it cannot be read."""
+        """Whether a path still holds what was recorded; what cannot be read does not."""
         now = look(path)
         if now is None or now[0] != recorded[0]:
             return False

@@ -25,7 +25,7 @@ class State:
     Attributes:
         kind: one of KINDS.
         reason: why, in a few words; None where there is nothing to say.
-        attempt: the latest attempt that was claimed.
+        attempt: the latest attempt that has ended, by itself or cut off; what comes after it is news.
         run: the token of the run that made the present result; a descendant records it.
         status: what the job recorded, if anything.
         by_hand: done by `invoke.sh`, which leaves its result to be recorded.
@@ -68,7 +68,11 @@ class Inspector:
         except jobdir.DamagedFile as error:
             return State("interrupted", str(error), claims.latest_attempt(dpath))
         if status is None:
-            return _unfinished(dpath)
+            found = _unfinished(dpath)
+            # Its holder may have written the status and let go between the two looks.
+            if found.kind != "interrupted" or not os.path.exists(f"{dpath}/{jobdir.STATUS}"):
+                return found
+            return self.state(plan, job)
         attempt = status.get("attempt", 0)
         if not os.path.exists(f"{dpath}/{jobdir.CLAIM}{attempt}") and claims.latest_attempt(dpath) > attempt:
             return _unfinished(dpath)
@@ -90,6 +94,7 @@ class Inspector:
 
     def _staleness(self, plan: Plan, job: Job, status: Mapping[str, Any]) -> str | None:
         for path, recorded in (status.get("inputs") or {}).items():
+            path = jobdir.inside(plan.dpath(job), path)
             if recorded is not None and not self._is_same(path, recorded):
                 return f"input {path} has changed"
         if status.get("command") not in (None, script.command_hash(plan, script.body(plan, job))):
@@ -113,7 +118,7 @@ def _names(folder: str) -> frozenset[str]:
 def _unfinished(dpath: str) -> State:
     attempt = claims.latest_attempt(dpath)
     if claims.is_held(dpath):
-        return State("running", None, attempt)
+        return State("running", None, max(0, attempt - 1))
     if attempt:
         return State("interrupted", "an earlier run of it was cut off", attempt)
     return PENDING

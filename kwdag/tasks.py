@@ -6,11 +6,10 @@ The last pure step: worker.py acts on tasks and never asks the plan.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from kwdag import script
-from kwdag.node import ProcessNode
+from kwdag import script, units
 from kwdag.plan import Branch, Group, Job, Plan
 
 
@@ -21,7 +20,7 @@ class Task:
     Attributes:
         invoke: the text of `invoke.sh`.
         config: dotted parameters of the job and its ancestors.
-        inputs: absolute paths read from outside the plan.
+        inputs: paths read from outside the plan, those below the root relative to ``dpath``.
         upstream: (node, job id) of every job read from.
         gathers: port -> members (`path`, `job`, `keys`) of the manifest.
         timeout: seconds after which the job is ended, or None.
@@ -40,12 +39,25 @@ class Task:
     timeout: float | None
 
 
+def without(task: Task, absent: frozenset[str]) -> Task:
+    """A task that goes on without some of its gather members, given by their ids."""
+    if not absent:
+        return task
+    gathers = {port: [m for m in members if m["job"] not in absent] for port, members in task.gathers.items()}
+    upstream = tuple(up for up in task.upstream if up[1] not in absent)
+    return replace(task, gathers=gathers, upstream=upstream)
+
+
 class TaskMaker:
     """Makes the tasks of one plan; what many jobs share is worked out once."""
 
     def __init__(self, plan: Plan):
         self.plan = plan
+        self._timeouts = {
+            name: units.seconds(node.resources.get("time")) for name, node in plan.wiring.nodes.items()
+        }
         self._configs: dict[str, dict[str, Any]] = {}
+        self._members: dict[str, list[dict[str, Any]]] = {}
 
     def task(self, job: Job, absent: frozenset[str] = frozenset()) -> Task:
         """The task of a job; ``absent`` are ids of gather members that it goes on without."""
@@ -58,10 +70,10 @@ class TaskMaker:
             invoke=script.invoke_script(self.plan, job, text),
             command_hash=script.command_hash(self.plan, text),
             config=self.config(job),
-            inputs=tuple(script.external_inputs(job)),
+            inputs=tuple(script.watched_inputs(self.plan, job)),
             upstream=tuple((up.node.name, up.id) for up in job.predecessors() if up.id not in absent),
             gathers={port: self.members(group, absent) for port, group in script.gathered(job).items()},
-            timeout=seconds(job.node),
+            timeout=self._timeouts[job.node.name],
         )
 
     def config(self, job: Job) -> dict[str, Any]:
@@ -86,31 +98,14 @@ class TaskMaker:
 
     def members(self, group: Group, absent: frozenset[str]) -> list[dict[str, Any]]:
         """What a manifest says of each gathered output, those of absent jobs left out."""
-        return [
-            {
-                "path": f"{self.plan.dpath(member.job)}/{member.path}",
-                "job": member.job.id,
-                "keys": self.config(member.job),
-            }
-            for member in group.members
-            if member.job.id not in absent
-        ]
-
-
-def seconds(node: ProcessNode) -> float | None:
-    """The time limit of a node in seconds: a number, or text such as `90s`, `30m`, `2h`, `1d`, `HH:MM:SS`.
-
-    >>> seconds(ProcessNode(name="a", executable="a", resources={"time": "1.5h"}))
-    5400.0
-    """
-    value = node.resources.get("time")
-    if value is None or isinstance(value, int | float):
-        return value
-    text = str(value).strip()
-    if ":" in text:
-        total = 0.0
-        for part in text.split(":"):
-            total = total * 60 + float(part)
-        return total
-    factor = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
-    return float(text[:-1]) * factor if factor else float(text)
+        found = self._members.get(group.digest)
+        if found is None:
+            found = self._members[group.digest] = [
+                {
+                    "path": f"{self.plan.dpath(member.job)}/{member.path}",
+                    "job": member.job.id,
+                    "keys": self.config(member.job),
+                }
+                for member in group.members
+            ]
+        return [member for member in found if member["job"] not in absent] if absent else found

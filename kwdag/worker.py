@@ -5,15 +5,16 @@ The order of the writes is the guarantee: a kill between any two of them leaves 
 
 from __future__ import annotations
 
-import json
+import math
 import os
+import resource
 import select
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +27,10 @@ from kwdag.version import __version__
 
 #: Seconds that a job has to end itself after SIGTERM, before SIGKILL.
 GRACE = 10.0
-_LOCK_FD = 198  # where a job's processes inherit the lock; above what programs open, below the soft limit
+#: Where a job's processes inherit the lock; above what programs open by number.
+_LOCK_FD = min(198, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1)
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_IGNORED = [signal.SIGPIPE, signal.SIGXFSZ]  # by Python, from its start
 
 
 class Interrupted(BaseException):
@@ -48,6 +51,8 @@ class Worker:
         log: write the output of jobs to their `job.log`; else it goes where the worker's own goes.
         links: make `.pred` and `.succ` links.
         env: added to the caller's environment.
+        job_env: added for the job that runs next, such as the GPUs that it may use.
+        tick: called several times a second while a job runs, and once after it.
     """
 
     root: str
@@ -57,6 +62,8 @@ class Worker:
     links: bool = True
     env: dict[str, str] = field(default_factory=dict)
     stamps: Stamps = field(default_factory=Stamps)
+    job_env: dict[str, str] = field(default_factory=dict)
+    tick: Callable[[], None] | None = None
     _env: dict[str, str] = field(default_factory=dict)
     _bash: str = field(default_factory=lambda: shutil.which("bash") or "/bin/bash")
 
@@ -75,7 +82,7 @@ class Worker:
             jobdir.make_dir(task.dpath)
             claim = claims.acquire(task.dpath, known_attempt)
             if isinstance(claim, int):
-                status = _recorded(task.dpath, claim)
+                status = self._ended_since(task, node, claim)
                 if status is not None:
                     return status
                 claim = claims.acquire(task.dpath, claim)
@@ -87,6 +94,19 @@ class Worker:
                 claim.release()
         except OSError as error:
             raise jobdir.writing(task.dpath, error) from None
+
+    def _ended_since(self, task: Task, node: ProcessNode, attempt: int) -> dict[str, Any] | None:
+        """What an attempt recorded at its end, if it came to one; a run by hand is adopted."""
+        try:
+            status = jobdir.read_status(task.dpath)
+            if status is None or status.get("attempt") != attempt:
+                return None
+            if status["state"] == "finished":
+                self.adopt(task, node, status)
+                status = jobdir.read_status(task.dpath)
+        except (jobdir.DamagedFile, contract.BrokenContract):
+            return None
+        return status if status is not None and status["state"] in ("done", "failed") else None
 
     def adopt(self, task: Task, node: ProcessNode, status: Mapping[str, Any]) -> None:
         """Record a result that lies in the job directory for done; raises jobdir.WriteError.
@@ -137,12 +157,11 @@ class Worker:
         return status
 
     def _write_config(self, task: Task) -> None:
-        jobdir.write_plain(
-            f"{task.dpath}/{jobdir.CONFIG}", json.dumps(task.config, indent=1, ensure_ascii=False) + "\n"
-        )
-        jobdir.write_plain(f"{task.dpath}/{jobdir.INVOKE}", task.invoke)
+        jobdir.write_plain(f"{task.dpath}/{jobdir.CONFIG}", jobdir.as_json(task.config, indent=1))
         for port, members in task.gathers.items():
             jobdir.write_manifest(task.dpath, port, members)
+        # Whole or not at all, and after what it needs: a person may run it at any time.
+        jobdir.write_replacing(f"{task.dpath}/{jobdir.INVOKE}", task.invoke)
         if self.links:
             jobdir.link_jobs(self.root, (task.node, task.id), task.upstream)
 
@@ -159,7 +178,7 @@ class Worker:
             "kwdag": __version__,
             "git": self.git,
             "command": task.command_hash,
-            "inputs": {path: self.stamps.stamp(path) for path in task.inputs},
+            "inputs": {path: self.stamps.stamp(jobdir.inside(task.dpath, path)) for path in task.inputs},
             "upstream": dict(self._upstream_runs(task)),
         }
 
@@ -170,30 +189,25 @@ class Worker:
 
     def _record(self, task: Task, claim: claims.Claim, status: dict[str, Any]) -> None:
         # A holder that was stopped and overtaken must not put its result over its successor's.
-        if claim.holds():
-            jobdir.write_replacing(
-                f"{task.dpath}/{jobdir.STATUS}", json.dumps(status, ensure_ascii=False) + "\n"
-            )
+        with _signals(signal.SIG_BLOCK):
+            if claim.holds():
+                jobdir.write_replacing(f"{task.dpath}/{jobdir.STATUS}", jobdir.as_json(status))
 
     # -- the process ------------------------------------------------------------------------------
 
     def _execute(self, task: Task, claim: claims.Claim) -> dict[str, Any]:
         start = time.time()
         began = time.monotonic()
-        pid: int | None = None
-        try:
-            with _signals_held():
-                pid = self._spawn(task, claim)
-            timed_out = task.timeout is not None and not _ends_within(pid, task.timeout)
-            if timed_out:
+        # A signal between spawning a process and knowing its id would lose it.
+        with _signals(signal.SIG_BLOCK):
+            pid = self._spawn(task, claim)
+            try:
+                with _signals(signal.SIG_UNBLOCK):
+                    timed_out = not self._ends_in_time(pid, task.timeout)
+                    _, wait_status, usage = _end(pid) if timed_out else os.wait4(pid, 0)
+            except BaseException:
                 _end(pid)
-            _, wait_status, usage = os.wait4(pid, 0)
-            pid = None
-        except BaseException:
-            if pid is not None:
-                _end(pid)
-                _reap(pid)
-            raise
+                raise
         code = os.waitstatus_to_exitcode(wait_status)
         return {
             "state": "done" if code == 0 and not timed_out else "failed",
@@ -205,6 +219,18 @@ class Worker:
             "cpu": round(usage.ru_utime + usage.ru_stime, 6),
             "max_rss": usage.ru_maxrss * 1024,
         }
+
+    def _ends_in_time(self, pid: int, timeout: float | None) -> bool:
+        if self.tick is None:
+            return timeout is None or _ends_within(pid, timeout)
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        pause = 0.01
+        while not _ends_within(pid, min(pause, deadline - time.monotonic())):
+            self.tick()
+            if time.monotonic() >= deadline:
+                return False
+            pause = min(2 * pause, 0.2)
+        return True
 
     def _spawn(self, task: Task, claim: claims.Claim) -> int:
         actions: list[Any] = [
@@ -219,30 +245,43 @@ class Worker:
             ]
         if not self._env:
             self._env = {**os.environ, **self.env}
-        self._env["KWDAG_JOB"] = task.id
+        env = {**self._env, **self.job_env, "KWDAG_JOB": task.id}
         argv = [self._bash, f"{task.dpath}/{jobdir.INVOKE}"]
-        # A process group of its own: Ctrl-C reaches the scheduler alone, which ends the whole group.
-        return os.posix_spawn(self._bash, argv, self._env, file_actions=actions, setpgroup=0, setsigmask=[])
-
-
-def _recorded(dpath: str, attempt: int) -> dict[str, Any] | None:
-    """What an attempt recorded at its end, if it came to one."""
-    try:
-        status = jobdir.read_status(dpath)
-    except jobdir.DamagedFile:
-        return None
-    ended = status is not None and status["state"] in ("done", "failed") and status.get("attempt") == attempt
-    return status if ended else None
+        try:
+            # A process group of its own: Ctrl-C reaches the scheduler alone, which ends the whole group.
+            # Python ignores some signals, which a job's programs count on: `yes | head` ends by SIGPIPE.
+            return os.posix_spawn(self._bash, argv, env, file_actions=actions, setpgroup=0,
+                                  setsigmask=[], setsigdef=_IGNORED)  # fmt: skip
+        except OSError as error:  # it names bash, whatever it was that could not be opened
+            raise OSError(error.errno, f"{error.strerror} (starting {self._bash})", argv[1]) from None
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
-    """Between spawning a process and knowing its id no signal may come, or it would be lost."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+def stopping() -> Iterator[None]:
+    """SIGTERM and SIGHUP stop a run as Ctrl-C does, by Interrupted; what `nohup` ignores stays ignored."""
+
+    def stop(signum: int, _frame: Any) -> None:
+        raise Interrupted(signum)
+
+    before = {n: found for n in _SIGNALS if (found := signal.getsignal(n)) is not signal.SIG_IGN}
     try:
+        for signum in before:
+            signal.signal(signum, stop)
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        for signum, found in before.items():
+            signal.signal(signum, found)
+
+
+@contextmanager
+def _signals(how: int) -> Iterator[None]:
+    """Keep signals waiting (SIG_BLOCK), or let them in for a while (SIG_UNBLOCK)."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(how, _SIGNALS)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ends_within(pid: int, seconds: float) -> bool:
@@ -253,25 +292,28 @@ def _ends_within(pid: int, seconds: float) -> bool:
         os.close(fd)
 
 
-def _end(pid: int) -> None:
-    """End a whole process group: SIGTERM, some time, SIGKILL."""
-    with _signals_held():
-        if _kill_group(pid, signal.SIGTERM):
-            _ends_within(pid, GRACE)
+def _end(pid: int) -> tuple[int, int, Any]:
+    """End a whole process group by SIGTERM, some time, SIGKILL; what ``wait4`` says of its leader."""
+    with _signals(signal.SIG_BLOCK):
+        deadline = time.monotonic() + GRACE
+        _kill_group(pid, signal.SIGTERM)
+        if not _ends_within(pid, GRACE):
+            _kill_group(pid, signal.SIGKILL)
+        ended = os.wait4(pid, 0)
+        # The leader may go at once while its children still put their files in order.
+        while _kill_group(pid, 0) and time.monotonic() < deadline:
+            time.sleep(0.01)
         _kill_group(pid, signal.SIGKILL)
+        return ended
 
 
 def _kill_group(pid: int, signum: int) -> bool:
+    """Send a signal to a group, 0 to ask only; False when nobody is left in it."""
     try:
         os.killpg(pid, signum)
     except (ProcessLookupError, PermissionError):
         return False
     return True
-
-
-def _reap(pid: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, 0)
 
 
 def reason(code: int) -> str | None:

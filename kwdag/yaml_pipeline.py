@@ -5,11 +5,11 @@ Nothing is evaluated: only `class` and `load_result` name code, and that code is
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
 from kwdag.errors import PipelineError, did_you_mean
+from kwdag.importing import import_dotted
 from kwdag.node import FIELDS, REQUIRED, Edge, Gather, Port, ProcessNode
 from kwdag.pipeline import Pipeline
 
@@ -30,7 +30,10 @@ def from_spec(spec: Mapping[str, Any]) -> Pipeline:
     if not isinstance(spec.get("nodes"), Mapping) or not spec["nodes"]:
         raise PipelineError("a pipeline needs 'nodes', a mapping of name to node")
     nodes = {str(name): _node(str(name), body) for name, body in spec["nodes"].items()}
-    for edge in spec.get("edges") or ():
+    edges = spec.get("edges") or []
+    if not isinstance(edges, list | tuple):
+        raise PipelineError(f"'edges' must be a list, not {edges!r}")
+    for edge in edges:
         _connect(nodes, edge)
     return Pipeline(nodes, doc=spec.get("__doc__"))
 
@@ -81,26 +84,6 @@ def _port(nodes: Mapping[str, ProcessNode], end: str, kinds: tuple[str, ...], ed
     return ports[port]
 
 
-def import_dotted(path: str) -> Any:
-    """Import `package.module.attribute`.
-
-    Raises:
-        PipelineError: when no such module or attribute is there.
-    """
-    module_name, _, attribute = path.rpartition(".")
-    try:
-        found = importlib.import_module(module_name) if module_name else None
-    except ImportError as error:
-        # `package.module.Class.method`: the attribute of an attribute
-        if module_name.count("."):
-            return getattr(import_dotted(module_name), attribute)
-        raise PipelineError(f"cannot import {path!r}: {error}") from None
-    if found is None or not hasattr(found, attribute):
-        names = [] if found is None else [name for name in vars(found) if not name.startswith("_")]
-        raise PipelineError(f"nothing named {path!r} can be imported", hint=did_you_mean(attribute, names))
-    return getattr(found, attribute)
-
-
 def to_spec(pipeline: Pipeline) -> dict[str, Any]:
     """The mapping that ``from_spec`` reads back to an equal pipeline.
 
@@ -121,13 +104,16 @@ def _node_spec(node: ProcessNode) -> dict[str, Any]:
                 f"node {node.name!r}: its class {cls.__qualname__} cannot be imported by name"
             )
         spec["class"] = f"{cls.__module__}.{cls.__qualname__}"
-    for key, default in FIELDS.items():
-        value = _plain(getattr(node, key))
-        if value != _plain(default) and value != _plain({}):
-            spec[key] = value
+    spec |= node_fields(node)
     if node._load_result_ref is not None:
         spec["load_result"] = node._load_result_ref
     return spec
+
+
+def node_fields(node: ProcessNode) -> dict[str, Any]:
+    """What a node declares, as data: all of it but the hooks of its class."""
+    values = {key: _plain(getattr(node, key)) for key in FIELDS}
+    return {key: v for key, v in values.items() if v != _plain(FIELDS[key]) and v != _plain({})}
 
 
 def _plain(value: Any) -> Any:
@@ -135,10 +121,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         if value and all(default is REQUIRED for default in value.values()):
             return list(value)
-        return {k: None if v is REQUIRED else v for k, v in value.items()} or []
+        return {k: None if v is REQUIRED else _lists(v) for k, v in value.items()} or []
     if isinstance(value, frozenset):
         return sorted(value)
-    return list(value) if isinstance(value, tuple) else value
+    return _lists(value)
+
+
+def _lists(value: Any) -> Any:
+    """The same value with lists for tuples, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _edge_spec(edge: Edge) -> str | dict[str, Any]:

@@ -97,7 +97,7 @@ def test_what_works_is_not_warned_of(source):
 BAD = [
     # source, in the message
     ("[1, 2]", "the params must be a mapping, not [1, 2]"),
-    ("hello", "the params must be a mapping, not 'hello'"),
+    ("hello", "no such params file 'hello'"),
     ("", "the params must be a mapping, not None"),
     ("pipeline: p", "the matrix is empty"),
     ("pipeline: p\nmatrix: {}", "params, line 2: the matrix is empty"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kwdag.plan import Group, Job, Plan
+from kwdag.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,51 @@ class Run:
     Attributes:
         jobs: to run, upstream first.
         attempts: the latest attempt of each job when it was chosen, by id.
+        absent: ids of jobs that have no result and will get none in this run.
+        request: as plain data, what other processes need to plan further rounds of this run.
     """
 
     plan: Plan
     jobs: tuple[Job, ...]
     attempts: Mapping[str, int]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a backend may be told by its user.
+
+    Attributes:
+        worker: runs jobs in this process; its settings hold for other processes too.
+        max_failures: stop after that many failed jobs, over all rounds; 0 goes on to the end.
+        workers: number of jobs at once, where the backend has such a number.
+        devices: GPUs to share out: `auto`, or indices such as `0,1`.
+        other_sessions: what to do about leftover sessions: `ask`, `kill`, `ignore` or `auto`.
+        slurm_options: for sbatch, for all jobs. slurm_pack: jobs per array task.
+    """
+
+    worker: Worker
+    queue_name: str = "kwdag"
+    max_failures: int = 0
+    workers: int = 8
+    devices: Any = None
+    other_sessions: str = "ask"
+    slurm_options: Mapping[str, Any] = field(default_factory=dict)
+    slurm_pack: int | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """As plain data, what processes that run jobs elsewhere must know."""
+        worker = self.worker
+        return {
+            "backend": worker.backend,
+            "git": worker.git,
+            "log": worker.log,
+            "links": worker.links,
+            "max_failures": self.max_failures,
+            "devices": self.devices,
+            "queue_name": self.queue_name,
+        }
 
 
 class Reporter(Protocol):
@@ -47,6 +87,9 @@ class Reporter(Protocol):
     def ended(self, event: Ended) -> None: ...
 
     def waiting(self, jobs: Iterable[Job]) -> None: ...
+
+    def note(self, lines: Iterable[str]) -> None:
+        """Something a person should know: how to attach to a session, which calls were made."""
 
 
 class Backend(Protocol):
@@ -61,9 +104,13 @@ class Backend(Protocol):
 
 
 class Frontier:
-    """Knows which jobs are ready, as others end; each gathered group is counted once for all its readers."""
+    """Knows which jobs are ready, as others end; each gathered group is counted once for all its readers.
 
-    def __init__(self, jobs: Iterable[Job]):
+    Args:
+        absent: ids of other jobs that have no result and will get none: partial gathers go without them.
+    """
+
+    def __init__(self, jobs: Iterable[Job], absent: frozenset[str] = frozenset()):
         self._missing: dict[Job, int] = {}
         self._readers: dict[Job | Group, list[Job]] = defaultdict(list)
         self._groups: dict[Job, list[Group]] = defaultdict(list)
@@ -73,14 +120,16 @@ class Frontier:
         jobs = list(jobs)
         inside = set(jobs)
         for job in jobs:
-            self._add(job, inside)
+            self._add(job, inside, absent)
 
-    def _add(self, job: Job, inside: set[Job]) -> None:
+    def _add(self, job: Job, inside: set[Job], absent: frozenset[str]) -> None:
         waits_for: list[Job | Group] = [up for up in job.upstream if up in inside]
         for group in job.groups:
             if group not in self._left:
                 members = {member.job for member in group.members if member.job in inside}
                 self._left[group] = len(members)
+                if absent:
+                    self._lost[group] |= {m.job.id for m in group.members if m.job.id in absent}
                 for member in members:
                     self._groups[member].append(group)
             if self._left[group]:
@@ -105,6 +154,10 @@ class Frontier:
             if self._missing.pop(job, None) is not None:
                 return job
         return None
+
+    def take(self, job: Job) -> bool:
+        """Leave a job to somebody else; False when it was popped or blocked before."""
+        return self._missing.pop(job, None) is not None
 
     def absent(self, job: Job) -> frozenset[str]:
         """Ids of the gather members that a job goes on without."""
@@ -146,9 +199,9 @@ class Frontier:
 
     def _lose(self, group: Group, member: Job) -> list[Job]:
         self._lost[group].add(member.id)
-        partial = [reader for reader in self._readers.get(group, ()) if reader.node.partial_gather]
-        enough = len(self._lost[group]) < len(group.members)
-        if partial and enough:
+        # A group is the end of one gather edge, so that all its readers are jobs of one node.
+        partial = any(reader.node.partial_gather for reader in self._readers.get(group, ()))
+        if partial and len(self._lost[group]) < len(group.members):
             self._arrived(group)
             return []
         readers = self._readers.pop(group, [])

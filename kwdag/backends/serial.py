@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from kwdag.backends.base import Ended, Frontier, Reporter, Run
+from kwdag.backends.base import Ended, Frontier, Reporter, Run, Setup
 from kwdag.plan import Job
 from kwdag.tasks import TaskMaker
 from kwdag.worker import Worker
@@ -14,25 +14,31 @@ from kwdag.worker import Worker
 PATIENCE = 0.25
 
 
+def make(setup: Setup) -> SerialBackend:
+    """The serial backend as its user wants it."""
+    return SerialBackend(setup.worker, setup.max_failures)
+
+
 @dataclass(slots=True)
 class SerialBackend:
     """Runs ready jobs in the order of the rows.
 
     Attributes:
-        max_failures: stop after that many failed jobs; 0 goes on to the end.
+        max_failures: stop after that many failed jobs, over all rounds; 0 goes on to the end.
     """
 
     worker: Worker
     max_failures: int = 0
     name: str = "serial"
     _ended: list[Ended] = field(default_factory=list)
+    _failures: int = 0
 
     def check(self, run: Run) -> None:
         """The serial backend needs nothing but bash."""
 
     def run(self, run: Run, report: Reporter) -> list[Ended]:
         """Run all jobs; raises worker.Interrupted and jobdir.WriteError."""
-        frontier = Frontier(run.jobs)
+        frontier = Frontier(run.jobs, run.absent)
         maker = TaskMaker(run.plan)
         elsewhere: list[Job] = []
         while not self._stops():
@@ -52,8 +58,7 @@ class SerialBackend:
         return ended
 
     def _stops(self) -> bool:
-        failures = sum(event.state == "failed" for event in self._ended) if self.max_failures else 0
-        return bool(self.max_failures) and failures >= self.max_failures
+        return bool(self.max_failures) and self._failures >= self.max_failures
 
     def _run_one(
         self, run: Run, maker: TaskMaker, frontier: Frontier, job: Job, report: Reporter
@@ -69,6 +74,7 @@ class SerialBackend:
         if event.state == "done":
             frontier.done(event.job)
             return
+        self._failures += 1
         for job in frontier.failed(event.job):
             blocked = Ended(job, "blocked", f"{event.job.id} {event.state}")
             self._ended.append(blocked)

@@ -98,6 +98,8 @@ def _complain(text: str, code: int) -> int:
 def _usage(error: click.UsageError) -> str:
     """Click's complaint on one line, with the nearest option."""
     text = " ".join(error.format_message().split()).rstrip(".")
-    text = text[:1].lower() + text[1:]
-    command = error.ctx.command_path.removeprefix("kwdag ") if error.ctx else ""
+    text = text[:1].lower() + text[1:].replace(". Did you mean", "; did you mean")
+    if isinstance(error, click.NoSuchOption) and error.option_name.startswith("--enable_"):
+        text += "; a node is switched off in the params, by `<node>.__enabled__: 0`"
+    command = error.ctx.command_path.partition(" ")[2] if error.ctx else ""
     return f"{command}: {text}" if command else text

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from kwdag.cli.options import YAML, Command, as_whole_number, flag, print_json
+from kwdag.cli.options import YAML, Command, as_names, as_whole_number, flag, print_json
 from kwdag.errors import KwdagError
 
 EPILOG = """\b
@@ -56,9 +56,12 @@ def command(
     from kwdag.report.text import skipped_lines
 
     found = aggregate(
-        [*targets, *_listed(target)],
+        [*targets, *_paths(target)],
         **{
             **asked,
+            "eval_nodes": as_names("eval_nodes", asked["eval_nodes"]),
+            "rois": as_names("rois", asked["rois"]),
+            "export_tables": _formats(asked["export_tables"]),
             "io_workers": _workers(asked["io_workers"]),
             "stdout_report": _report(asked["stdout_report"]),
         },
@@ -66,19 +69,29 @@ def command(
     )
     if json:
         print_json("aggregate", 1, _as_json(found))
-    elif found.report:
-        click.echo(found.report.rstrip("\n"))
-    for path in found.exported:
-        click.echo(f"wrote {path}")
+    else:
+        _print_report(found)
     if found.skipped:
         click.echo("\n".join(["", *skipped_lines(found.skipped, os.getcwd())]), err=True)
     return 3 if found.skipped else 0
 
 
-def _listed(target: Any) -> list[str]:
-    if target is None:
-        return []
-    return [str(item) for item in target] if isinstance(target, list) else [str(target)]
+def _print_report(found: Any) -> None:
+    if found.report:
+        click.echo(found.report.rstrip("\n"))
+    for path in found.exported:
+        click.echo(f"wrote {path}")
+
+
+def _formats(value: Any) -> bool | list[str]:
+    if value in (0, 1, None):
+        return bool(value)
+    return as_names("export_tables", value) or []
+
+
+def _paths(target: Any) -> list[str]:
+    # Unlike names, paths may hold commas.
+    return [target] if isinstance(target, str) else as_names("target", target) or []
 
 
 def _workers(value: Any) -> int:
@@ -99,5 +112,6 @@ def _as_json(found: Any) -> dict[str, Any]:
     return {
         "tables": {node: json.loads(table.to_json(orient="records")) for node, table in found.tables.items()},
         "states": {node: dict(states) for node, states in found.states.items()},
+        "exported": [str(path) for path in found.exported],
         "skipped": [{"path": str(path), "reason": reason} for path, reason in found.skipped],
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from kwdag.cli.options import Command
+from kwdag.errors import KwdagError
 
 PARAMS = """\
 pipeline: 'pipelines.demo.my_demo_pipeline()'
@@ -36,15 +37,22 @@ def command(folder: Path) -> int:
 
     It writes a params file and two inputs, and then runs the two commands that it prints.
     """
+    try:
+        _write_files(folder)
+    except OSError as error:
+        raise KwdagError(f"cannot write there: {error.strerror}", where=str(folder)) from None
+    code = _step(folder, "schedule", "--params=params.yaml", "--root_dpath=out", "--run=1")
+    if code == 0:
+        code = _step(folder, "aggregate", "--target=out")
+    return code
+
+
+def _write_files(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in FILES.items():
         path = folder / name
         if not path.exists():
             path.write_text(text)
-    code = _step(folder, "schedule", "--params=params.yaml", "--root_dpath=out", "--run=1")
-    if code == 0:
-        code = _step(folder, "aggregate", "--target=out")
-    return code
 
 
 def _step(folder: Path, *words: str) -> int:

@@ -6,6 +6,7 @@ Only what several commands need; an option of one command stands in its module.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,6 +17,21 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", "none", "null"}
 
 
+class Whole(click.ParamType):
+    """A whole number from ``least`` on."""
+
+    name = "N"
+
+    def __init__(self, least: int = 0):
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not text.isdecimal() or int(text) < self.least:
+            self.fail(f"{text!r} is not a whole number from {self.least} on", param, ctx)
+        return int(text)
+
+
 class FlagType(click.ParamType):
     """0 or 1 (also true, false, yes, no, on, off), and `auto` where the option has one."""
 
@@ -24,6 +40,9 @@ class FlagType(click.ParamType):
     def __init__(self, auto: bool = False):
         self.auto = auto
         self.name = "0|1|auto" if auto else "0|1"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return self.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value).lower()
@@ -68,9 +87,14 @@ def flag(name: str, default: Any, help: str, auto: bool = False) -> Any:
 
 
 class Command(click.Command):
-    """A command that takes `--no-x` for `--x=0`, and `-` for `_` in the names of options."""
+    """A command that takes `--no-x` for `--x=0`, and `-` for `_` in the names of options.
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    Args:
+        groups: title -> names of options that stand together in the help; all others stand last.
+    """
+
+    def __init__(self, *args: Any, groups: Mapping[str, Sequence[str]] | None = None, **kwargs: Any):
+        self.groups = groups or {}
         kwargs["context_settings"] = {
             "token_normalize_func": lambda token: token.replace("-", "_"),
             "max_content_width": 110,
@@ -82,10 +106,35 @@ class Command(click.Command):
         flags = {str(p.name) for p in self.params if isinstance(p.type, FlagType)}
         return super().parse_args(ctx, [_negated(arg, flags) for arg in args])
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = {str(param.name): param.get_help_record(ctx) for param in self.get_params(ctx)}
+        sections = {title: [records.pop(name) for name in names] for title, names in self.groups.items()}
+        sections["Other options" if sections else "Options"] = list(records.values())
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl([row for row in rows if row is not None])
+
 
 def _negated(arg: str, flags: set[str]) -> str:
     name = arg[5:].replace("-", "_")
     return f"--{name}=0" if arg.startswith(("--no-", "--no_")) and name in flags else arg
+
+
+def as_names(name: str, value: Any) -> list[str] | None:
+    """Names from a YAML value, one (perhaps several with commas) or a list; raises KwdagError."""
+    if value is None:
+        return None
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise KwdagError(f"must be a name or a list of names, not {value!r}", where=f"--{name}")
+    return [one.strip() for one in names if one.strip()]
+
+
+def as_mapping(name: str, value: Any) -> dict[str, Any]:
+    """A mapping from a YAML value, empty for null; raises KwdagError."""
+    if value is not None and not isinstance(value, dict):
+        raise KwdagError(f"must be a mapping, not {value!r}", where=f"--{name}")
+    return value or {}
 
 
 def as_whole_number(name: str, value: Any, least: int) -> int | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kwdag.cli.options import YAML, Command, flag, print_json
+from kwdag.cli.options import YAML, Command, Whole, as_mapping, flag, print_json
 
 if TYPE_CHECKING:
     from kwdag.scheduling import Schedule
@@ -24,15 +24,23 @@ Example:
 Exit codes: 0 all requested jobs are done (or it was a dry run), 1 some are not,
 2 bad input (nothing was written), 130 stopped by Ctrl-C."""
 
+GROUPS = {
+    "What to run": ("params", "pipeline", "root_dpath", "run", "max_configs", "max_rows"),
+    "What is done already": ("cache", "stale", "adopt", "skip_existing"),
+    "How to run it": ("backend", "virtualenv_cmd", "max_failures", "enable_links", "log"),
+    "On tmux": ("queue_name", "tmux_workers", "devices", "other_session_handler", "monitor"),
+    "On Slurm": ("slurm_options", "slurm_pack"),
+    "What to print": ("print_queue", "print_varied", "print_commands", "json"),
+}
+
 _FOR_SCHEDULING = (
     *("backend", "cache", "stale", "adopt", "max_configs", "max_rows", "enable_links", "log"),
-    *("max_failures", "virtualenv_cmd"),
+    *("max_failures", "virtualenv_cmd", "queue_name", "tmux_workers", "devices", "other_session_handler"),
+    *("slurm_options", "slurm_pack"),
 )
-WHOLE = click.IntRange(min=0)
-POSITIVE = click.IntRange(min=1)
 
 
-@click.command(cls=Command, name="schedule", epilog=EPILOG)
+@click.command(cls=Command, name="schedule", epilog=EPILOG, groups=GROUPS)
 @click.option("--params", help="The matrix: YAML text, or the path of a YAML file.")
 @click.option("--pipeline", help="The pipeline, unless the params name it: package.module.function(), "
               "file.py::function() or a .yaml file.")  # fmt: skip
@@ -40,15 +48,15 @@ POSITIVE = click.IntRange(min=1)
     "--root_dpath", default="./kwdag_output", show_default=True, help="Folder for the job directories."
 )
 @flag("--run", 0, "Run the jobs; without it, say what would run and change nothing.")
-@click.option("--backend", default="serial", show_default=True, help="Where jobs run: serial.")
+@click.option("--backend", default="serial", show_default=True, help="Where jobs run: serial, tmux or slurm.")
 @flag("--skip_existing", 0, "Leave done jobs out of the list of jobs.")
 @flag("--cache", 1, "Take done jobs as they are; 0 runs them again.")
 @click.option("--stale", default="rerun", show_default=True,
               help="Done jobs whose inputs or command changed: rerun, keep or error.")  # fmt: skip
-@flag("--adopt", 0, "Take outputs that were made elsewhere and put into a job directory for its result.")
-@click.option("--max_configs", type=POSITIVE, help="Take only the first rows of the matrix.")
-@click.option("--max_rows", type=POSITIVE, default=100_000, show_default=True, help="Refuse a larger matrix.")
-@click.option("--max_failures", type=WHOLE, default=0, show_default=True,
+@flag("--adopt", 0, "Take outputs that were made elsewhere and put into a job directory for its results.")
+@click.option("--max_configs", type=Whole(1), help="Take only the first rows of the matrix.")
+@click.option("--max_rows", type=Whole(1), default=100_000, show_default=True, help="Refuse a larger matrix.")
+@click.option("--max_failures", type=Whole(), default=0, show_default=True,
               help="Stop after that many failed jobs; 0 goes on.")  # fmt: skip
 @flag("--enable_links", 1, "Link the job directories along the pipeline (.pred, .succ).")
 @flag("--log", 1, "Write the output of each job to its job.log; 0 lets it through.")
@@ -59,13 +67,14 @@ POSITIVE = click.IntRange(min=1)
 @click.option(
     "--queue_name", default="kwdag", show_default=True, help="Name of the run, for scripts and sessions."
 )
-@click.option("--tmux_workers", "--queue_size", type=POSITIVE, default=8, show_default=True,
-              help="tmux: number of sessions.")  # fmt: skip
-@click.option("--devices", help="tmux: GPUs to share out, such as 0,1.")
-@click.option("--slurm_options", type=YAML, help="slurm: options for sbatch, as a YAML mapping.")
+@click.option("--tmux_workers", "--queue_size", type=Whole(1), default=8, show_default=True,
+              help="Number of sessions.")  # fmt: skip
+@click.option("--devices", help="GPUs for the jobs that ask for them: auto, or indices such as 0,1.")
+@click.option("--slurm_options", type=YAML, help="Options for sbatch, as a YAML mapping.")
+@click.option("--slurm_pack", type=Whole(1), help="Jobs per array task; by default about a minute's.")
 @click.option("--monitor", default="inline", help="tmux, slurm: where the live table is shown.")
 @click.option(
-    "--other_session_handler", default="ask", help="tmux: leftover sessions: ask, kill, ignore or auto."
+    "--other_session_handler", default="ask", help="What to do about busy sessions of that name: ask, kill, ignore or auto (refuse)."
 )
 @flag("--json", 0, "Print the report as JSON.")
 def command(**asked: Any) -> int:
@@ -75,18 +84,19 @@ def command(**asked: Any) -> int:
     """
     from kwdag import scheduling
     from kwdag.report import schedule_text
-    from kwdag.worker import Interrupted
+    from kwdag.worker import Interrupted, stopping
 
+    as_mapping("slurm_options", asked["slurm_options"])
     options = {key: asked[key] for key in _FOR_SCHEDULING}
-    with _stopping():
-        try:
+    try:
+        with stopping():
             found = scheduling.schedule(
                 asked["params"], root_dpath=asked["root_dpath"], pipeline=asked["pipeline"], run=asked["run"],
                 announce=None if asked["json"] else lambda first: _announce(first, asked), **options,
             )  # fmt: skip
-        except Interrupted as stop:
-            click.echo("\nstopped; the same command goes on from here", err=True)
-            return 128 + stop.signum
+    except Interrupted as stop:
+        click.echo("\nstopped; the same command goes on from here", err=True)
+        return 128 + stop.signum
     if asked["json"]:
         print_json("schedule", 1, schedule_text.as_json(found))
     else:
@@ -103,23 +113,3 @@ def _announce(first: Schedule, asked: dict[str, Any]) -> Any:
                                 commands=asked["print_commands"], will_run=asked["run"],
                                 skip_existing=asked["skip_existing"])  # fmt: skip
     return make_reporter(first.outlook.plan, len(first.outlook.selection.run))
-
-
-class _stopping:  # noqa: N801  (reads as a verb where it is used)
-    """SIGTERM and SIGHUP stop a run as Ctrl-C does: its jobs are ended, and it can go on later."""
-
-    def __enter__(self) -> None:
-        import signal
-
-        from kwdag.worker import Interrupted
-
-        def stop(signum: int, _frame: Any) -> None:
-            raise Interrupted(signum)
-
-        self.before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-
-    def __exit__(self, *_: object) -> None:
-        import signal
-
-        for signum, handler in self.before.items():
-            signal.signal(signum, handler)

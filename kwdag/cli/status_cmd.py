@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kwdag.cli.options import Command, flag, print_json
+from kwdag.cli.options import Command, Whole, flag, print_json
 
 EPILOG = """\b
 Example:
@@ -15,14 +15,12 @@ Example:
 @click.argument("root", default="./kwdag_output")
 @click.option(
     "--lines",
-    type=click.IntRange(min=0),
+    type=Whole(),
     default=5,
     show_default=True,
     help="Last lines of each failed job's log.",
 )
-@click.option(
-    "--most", type=click.IntRange(min=0), default=10, show_default=True, help="So many failed jobs in full."
-)
+@click.option("--most", type=Whole(), default=10, show_default=True, help="So many failed jobs in full.")
 @flag("--json", 0, "Print the report as JSON.")
 def command(root: str, lines: int, most: int, json: bool) -> int:
     """Say in what state the jobs below ROOT are, and what failed.

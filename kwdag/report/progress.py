@@ -5,6 +5,7 @@ It prints what it is told; it knows nothing of files and processes.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections import Counter
@@ -52,6 +53,11 @@ class PlainReporter:
             names = [job.id for job in jobs]
             self.out.write(f"waiting for {len(names)} jobs that run elsewhere: {', '.join(names[:3])}\n")
             self._waits = True
+
+    def note(self, lines: Iterable[str]) -> None:
+        """What a person should know, above the progress."""
+        self.out.write("".join(f"{line}\n" for line in lines))
+        self.out.flush()
 
     def __enter__(self) -> PlainReporter:
         return self
@@ -111,7 +117,10 @@ class LiveReporter(PlainReporter):
         self.progress.update(self.bar, description=f"waiting for {len(names)} jobs that run elsewhere")
 
     def __enter__(self) -> LiveReporter:
+        # Its thread must leave signals to the main thread, which at times holds them back.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self.progress.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self
 
     def __exit__(self, *_: object) -> None:

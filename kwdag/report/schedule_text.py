@@ -41,9 +41,10 @@ def print_outlook(found: Schedule, *, queue: Any, varied: Any, commands: Any, wi
     out += _labelled("open", [f"{name}: branches of {count} rows are not known yet"
                               for name, count in outlook.plan.open.items()])  # fmt: skip
     out += _labelled("disabled", _disabled(outlook))
-    out += _labelled("to run", reasons(outlook))
-    if not skip_existing and outlook.selection.done:
-        out += _labelled("done", [f"{len(outlook.selection.done):,} jobs, not run again"])
+    if outlook.selection.run or outlook.selection.blocked:
+        out += _labelled("to run", reasons(outlook))
+        if outlook.selection.done and not skip_existing:
+            out += _labelled("done", [f"{_jobs(len(outlook.selection.done))}, not run again"])
     print("\n".join(out))
     if not will_run or commands is True:
         _print_commands(outlook, commands)
@@ -58,13 +59,16 @@ def _name(reference: Any) -> str:
 
 
 def _sentence(found: Schedule) -> str:
-    outlook = found.outlook
-    jobs = len(outlook.plan.jobs)
-    return f"{outlook.plan.n_rows:,} {_plural('row', outlook.plan.n_rows)}, {jobs:,} {_plural('job', jobs)}"
+    plan = found.outlook.plan
+    return f"{plan.n_rows:,} {_plural('row', plan.n_rows)}, {_jobs(len(plan.jobs))}"
 
 
 def _plural(word: str, count: int) -> str:
     return word if count == 1 else f"{word}s"
+
+
+def _jobs(count: int) -> str:
+    return f"{count:,} {_plural('job', count)}"
 
 
 def _labelled(label: str, lines: Iterable[str]) -> list[str]:
@@ -77,7 +81,7 @@ def node_notes(outlook: Outlook) -> dict[str, str]:
     for name, jobs in outlook.plan.by_node().items():
         kinds = count_kinds(outlook.states[job.id] for job in jobs)
         parts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-        notes[name] = f"{len(jobs):,} {_plural('job', len(jobs))}" + (f": {parts}" if parts else "")
+        notes[name] = _jobs(len(jobs)) + (f": {parts}" if parts else "")
     return notes
 
 
@@ -106,7 +110,7 @@ def _short(value: Any, width: int = 32) -> str:
 
 def _disabled(outlook: Outlook) -> list[str]:
     counts = Counter(outlook.plan.jobs[job_id].node.name for job_id in outlook.selection.disabled)
-    lines = [f"{name}: {count:,} {_plural('job', count)}" for name, count in counts.items()]
+    lines = [f"{name}: {_jobs(count)}" for name, count in counts.items()]
     return lines + [f"{name}: {count:,} {_plural('row', count)}, not resolved"
                     for name, count in outlook.plan.skipped.items()]  # fmt: skip
 
@@ -114,10 +118,8 @@ def _disabled(outlook: Outlook) -> list[str]:
 def reasons(outlook: Outlook) -> list[str]:
     """How many jobs would run for which reason, and how many cannot."""
     selection = outlook.selection
-    if not selection.run and not selection.blocked:
-        return ["nothing: all jobs are done"] if outlook.plan.jobs else ["nothing"]
     counts = Counter(_general(why) for why in selection.run.values())
-    lines = [f"{count:,} {_plural('job', count)}: {why}" for why, count in counts.most_common(MANY_VALUES)]
+    lines = [f"{_jobs(count)}: {why}" for why, count in counts.most_common(MANY_VALUES)]
     blocked = Counter(_general(why) for why in selection.blocked.values())
     return lines + [f"{count:,} blocked: {why}" for why, count in blocked.most_common(MANY_VALUES)]
 
@@ -131,10 +133,14 @@ def _general(why: str) -> str:
 
 def _print_commands(outlook: Outlook, commands: Any) -> None:
     jobs = [outlook.plan.jobs[job_id] for job_id in outlook.selection.run]
+    if commands is True:
+        shown, title = jobs, f"the commands of all {_jobs(len(jobs))}"
+    else:
+        # One of each node says more than several of the first one.
+        shown = list({job.node.name: job for job in reversed(jobs)}.values())[::-1][:FEW]
+        title = f"the commands of {len(shown)} of {_jobs(len(jobs))} (--print_commands=1 prints all)"
     if commands and jobs:
-        shown = jobs if commands is True else jobs[:FEW]
-        print(f"\n# commands, {len(shown):,} of {len(jobs):,}")
-        _print_bash("\n\n".join(_command(outlook, job) for job in shown))
+        _print_bash(f"\n# {title}\n" + "\n\n".join(_command(outlook, job) for job in shown))
 
 
 def _command(outlook: Outlook, job: Job) -> str:
@@ -167,29 +173,26 @@ def _write_script(outlook: Outlook, path: str) -> None:
 
 def ending(found: Schedule, queue_name: str) -> str:
     """The last lines: what became of the run, or how to start it."""
-    if found.ran:
-        return _after(found)
     count = len(found.outlook.selection.run)
-    if not count:
-        return "\nnothing to run" + (": all jobs are done" if found.complete else "")
+    if found.ended:
+        return _after(found)
+    if found.ran or not count:
+        return f"\n{_nothing(found)}"
     path = script_path(found.request.root, queue_name)
     _write_script(found.outlook, path)
     return (
-        f"\ndry run: nothing was changed; add --run=1 to run {count:,} {_plural('job', count)}\n"
-        f"with bash alone: bash {shlex.quote(path)}"
+        f"\ndry run, nothing was changed; to run {_jobs(count)}, add --run=1\n"
+        f"or, with bash alone: bash {shlex.quote(path)}"
     )
 
 
 def _after(found: Schedule) -> str:
     counts = found.counts
-    if not found.ended:
-        adopted = f"; {len(found.adopted)} made by hand were recorded" if found.adopted else ""
-        return f"nothing to run: all jobs are done{adopted}" if found.complete else "nothing could run"
     parts = ", ".join(
         f"{counts[state]:,} {state}" for state in ("done", "failed", "blocked") if counts.get(state)
     )
     left = _left(found)
-    text = f"{parts} of {len(found.ended):,} {_plural('job', len(found.ended))}{left}"
+    text = f"{parts} of {_jobs(len(found.ended))}{left}"
     if found.complete:
         return text
     failed = [event for event in found.ended if event.state == "failed"]
@@ -197,6 +200,15 @@ def _after(found: Schedule) -> str:
     if len(failed) > 10:
         lines.append(f"  and {len(failed) - 10} more")
     return "\n".join([*lines, f"more: kwdag status {shlex.quote(found.request.root)}"])
+
+
+def _nothing(found: Schedule) -> str:
+    """Why no job was run."""
+    if not found.complete:
+        return "nothing can run"
+    done = len(found.outlook.selection.done)
+    text = f"nothing to run: all {_jobs(done)} are done" if done > 1 else "nothing to run"
+    return text + (f"; {len(found.adopted):,} made by hand were recorded" if found.adopted else "")
 
 
 def _left(found: Schedule) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -25,11 +26,15 @@ def table(entries: Sequence[Entry]) -> Iterable[str]:
     """One line a node, a column for each state that occurs."""
     counts = inventory.counts(list(entries))
     kinds = [kind for kind in KINDS if any(kind in found for found in counts.values())]
-    width = max([len("node"), *map(len, counts)])
-    yield f"{'node':<{width}}  {'jobs':>7}" + "".join(f"  {kind:>11}" for kind in kinds)
+    rows = [["node", "jobs", *kinds]]
     for node, found in counts.items():
-        cells = "".join(f"  {found[kind] or '-':>11}" for kind in kinds)
-        yield f"{node:<{width}}  {found.total():>7}{cells}"
+        rows.append(
+            [node, f"{found.total():,}", *(f"{found[kind]:,}" if found[kind] else "-" for kind in kinds)]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        numbers = (f"  {cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        yield f"{name:<{widths[0]}}" + "".join(numbers)
 
 
 def _details(entry: Entry, lines: int) -> list[str]:
@@ -42,7 +47,7 @@ def _details(entry: Entry, lines: int) -> list[str]:
 def as_json(root: str, entries: Sequence[Entry], lines: int) -> dict[str, Any]:
     """The whole report for programs."""
     return {
-        "root": root,
+        "root": os.path.abspath(root),
         "counts": {node: dict(found) for node, found in inventory.counts(list(entries)).items()},
         "jobs": [
             {"node": e.node, "id": e.job_id, "dpath": e.dpath, "state": e.state, "reason": e.reason}

@@ -1,0 +1,1 @@
+"""A pipeline of one's own: its programs and how they are connected."""

@@ -1,0 +1,179 @@
+"""One of several processes that drain a run together: it takes the next ready job as soon as it is free.
+
+Nobody hands out jobs. The claim on a job decides who runs it, the journal tells the others, and a job whose
+holder died is taken over when its last process has ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from kwdag import claims, journal
+from kwdag.backends.base import Ended, Frontier
+from kwdag.backends.shares import Need, Shares
+from kwdag.node import ProcessNode
+from kwdag.plan import Job
+from kwdag.runs import Round, RunFile
+from kwdag.tasks import without
+from kwdag.worker import Worker
+
+#: Seconds between two looks when there is nothing to do, growing from the first to the second.
+FIRST_LOOK, LAST_LOOK = 0.01, 0.25
+#: Seconds after which a job that somebody else holds is looked at again.
+DOUBT = 1.0
+
+
+@dataclass(slots=True)
+class Drain:
+    """Runs the jobs of one round of a run, side by side with others.
+
+    Attributes:
+        started, ended: told of this process's own jobs.
+        needs: node -> the resources that its jobs ask for; they start when ``shares`` has them free.
+    """
+
+    run_file: RunFile
+    round: Round
+    worker: Worker
+    name: str
+    nodes: Mapping[str, ProcessNode]
+    started: Callable[[Job], None]
+    ended: Callable[[Ended], None]
+    max_failures: int = 0
+    shares: Shares | None = None
+    needs: Mapping[str, Need] = field(default_factory=dict)
+    _short: list[Job] = field(default_factory=list)
+    _frontier: Frontier = field(init=False)
+    _jobs: dict[str, Job] = field(init=False)
+    _elsewhere: dict[str, float] = field(default_factory=dict)
+    _failures: int = 0
+    _writer: journal.Writer = field(init=False)
+    _reader: journal.Reader = field(init=False)
+    _hooks: dict[str, ProcessNode] | None = None
+
+    def __post_init__(self) -> None:
+        self._frontier = Frontier(self.round.jobs, self.round.absent)
+        self._jobs = {job.id: job for job in self.round.jobs}
+        self._writer = journal.Writer(self.run_file.journal, self.name)
+        self._reader = journal.Reader(self.run_file.journal, but=self.name)
+
+    def drain(self) -> None:
+        """Work until every job of the round has ended, here or elsewhere."""
+        pause = FIRST_LOOK
+        while True:
+            heard = self._listen()
+            if self.max_failures and self._failures >= self.max_failures:
+                return
+            job = self._next()
+            if job is not None:
+                self._attempt(job)
+                pause = FIRST_LOOK
+            elif not self._elsewhere and not self._short:
+                return
+            elif not heard and not self._doubt():
+                time.sleep(pause)
+                pause = min(2 * pause, LAST_LOOK)
+
+    def _next(self) -> Job | None:
+        """The next ready job whose resources are free; they are then held for it."""
+        held_up = next((job for job in self._short if self._reserve(job)), None)
+        if held_up is not None:
+            self._short.remove(held_up)
+            return held_up
+        while (job := self._frontier.pop()) is not None:
+            if self._reserve(job):
+                return job
+            self._short.append(job)
+        return None
+
+    def _reserve(self, job: Job) -> bool:
+        need = self.needs.get(job.node.name)
+        gpus: list[str] | None = []
+        if self.shares is not None and need is not None:
+            gpus = self.shares.take(self._dpath(job), need)
+        if gpus is None:
+            return False
+        # A job that asks for no GPU sees none, where GPUs are shared out at all.
+        self.worker.job_env = (
+            {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if self.shares and self.shares.host.gpus else {}
+        )
+        return True
+
+    def _dpath(self, job: Job) -> str:
+        return f"{self.run_file.root}/{job.node.name}/{job.id}"
+
+    def _listen(self) -> bool:
+        """Hear what the others did since the last time."""
+        heard = False
+        for event in self._reader.news():
+            job = self._jobs.get(event.job_id)
+            if job is None:
+                continue
+            heard = True
+            if event.what == "start":
+                if self._take(job):
+                    self._elsewhere[job.id] = time.monotonic()
+            elif event.what in ("done", "failed"):
+                self._settle(job, event.what == "done")
+        return heard
+
+    def _take(self, job: Job) -> bool:
+        """Leave a job to somebody else; False when it was begun or settled before."""
+        if job in self._short:
+            self._short.remove(job)
+            return True
+        return self._frontier.take(job)
+
+    def _settle(self, job: Job, done: bool) -> None:
+        """A job ended elsewhere."""
+        self._take(job)
+        self._elsewhere.pop(job.id, None)
+        self._failures += not done
+        if done:
+            self._frontier.done(job)
+        else:
+            self._frontier.failed(job)
+
+    def _doubt(self) -> bool:
+        """Try the jobs again that were started elsewhere a while ago and that nobody holds any more."""
+        now = time.monotonic()
+        for job_id, since in list(self._elsewhere.items()):
+            if now - since > DOUBT:
+                self._elsewhere[job_id] = now
+                job = self._jobs[job_id]
+                if not claims.is_held(self._dpath(job)) and self._reserve(job):
+                    del self._elsewhere[job_id]
+                    self._attempt(job)
+                    return True
+        return False
+
+    def _attempt(self, job: Job) -> None:
+        """Run a job, unless somebody else holds it."""
+        self._writer.write(time.time(), "start", job.id)
+        self.started(job)
+        task = without(self.round.task(job), self._frontier.absent(job))
+        try:
+            status = self.worker.run(task, self._node(job), self.round.attempts.get(job.id, 0))
+        finally:
+            if self.shares is not None and job.node.name in self.needs:
+                self.shares.give_back(self._dpath(job))
+        if status is None:
+            self._elsewhere[job.id] = time.monotonic()
+            return
+        event = Ended(job, status["state"], status.get("reason"), status)
+        note = f"{status.get('wall') or 0:.3f}" if event.state == "done" else event.reason
+        self._writer.write(time.time(), "done" if event.state == "done" else "failed", job.id, note)
+        self.ended(event)
+        if event.state == "done":
+            self._frontier.done(job)
+            return
+        self._failures += 1
+        for lost in self._frontier.failed(job):
+            self._writer.write(time.time(), "blocked", lost.id, f"{job.id} failed")
+
+    def _node(self, job: Job) -> ProcessNode:
+        if self._hooks is None:
+            self._hooks = self.run_file.hooks(self.nodes)
+        return self._hooks[job.node.name]

@@ -1,0 +1,306 @@
+"""The tmux backend: N sessions, each a process that drains the run; a person can attach to any of them.
+
+Opening, finding and ending sessions; what runs inside one is drainer.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from kwdag import journal, runs
+from kwdag.backends import shares
+from kwdag.backends.base import Ended, Reporter, Run, Setup
+from kwdag.errors import BackendError, did_you_mean
+from kwdag.plan import Job
+from kwdag.runs import RunFile
+from kwdag.tasks import TaskMaker
+from kwdag.worker import Interrupted
+
+HANDLERS = ("ask", "kill", "ignore", "auto")
+#: Seconds between two looks at the journal, and at the list of sessions.
+LOOK, LOOK_AT_SESSIONS = 0.1, 2.0
+_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+def make(setup: Setup) -> TmuxBackend:
+    """The tmux backend as its user wants it."""
+    return TmuxBackend(
+        setup.workers,
+        setup.queue_name,
+        setup.other_sessions,
+        setup.settings(),
+        setup.worker.env,
+        setup.devices,
+    )
+
+
+@dataclass(slots=True)
+class TmuxBackend:
+    """Runs jobs in tmux sessions `<queue name>_<i>`.
+
+    Attributes:
+        workers: number of sessions.
+        handler: what to do about busy sessions of that name: `ask`, `kill`, `ignore` or `auto`.
+        settings: what the processes in the sessions need to know (see drainer.py).
+        env: added to the caller's environment.
+        devices: GPUs to share out.
+    """
+
+    workers: int
+    queue_name: str
+    handler: str
+    settings: Mapping[str, Any]
+    env: Mapping[str, str]
+    devices: Any = None
+    name: str = "tmux"
+
+    def check(self, run: Run) -> None:
+        """Raise BackendError when tmux cannot be used as asked; reclaims finished sessions."""
+        if shutil.which("tmux") is None:
+            raise BackendError(
+                "tmux is not installed", where="--backend=tmux", hint="--backend=serial needs nothing"
+            )
+        if not _NAME.match(self.queue_name):
+            raise BackendError(f"tmux cannot take the name {self.queue_name!r}", where="--queue_name",
+                               hint="use letters, digits, '_' and '-'")  # fmt: skip
+        if self.handler not in HANDLERS:
+            raise BackendError(f"no handler {self.handler!r}", where="--other_session_handler",
+                               hint=did_you_mean(self.handler, HANDLERS))  # fmt: skip
+        needs = shares.needs_of(run.plan.wiring.nodes.values())
+        shares.this_host(self.devices, any(need.gpus for need in needs.values())).check(needs)
+        self._clear_leftovers()
+
+    def _clear_leftovers(self) -> None:
+        """Sessions whose work is over are closed; for busy ones the handler decides."""
+        leftovers = [name for name in sessions() if _belongs(name, self.queue_name)]
+        busy = [name for name in leftovers if _is_busy(name)]
+        for name in set(leftovers) - set(busy):
+            kill(name)
+        if not busy or self.handler == "ignore":
+            return
+        handler = self.handler
+        if handler == "ask" and sys.stdin.isatty():
+            answer = input(f"{', '.join(busy)} still run jobs. Kill them? [y/N] ")
+            handler = "kill" if answer.strip().lower() in ("y", "yes") else "refuse"
+        if handler == "kill":
+            for name in busy:
+                end_session(name)
+            return
+        raise BackendError(
+            f"{len(busy)} sessions named {self.queue_name!r} still run jobs: {', '.join(busy)}",
+            where="--queue_name",
+            hint="attach with: tmux attach -t " + busy[0] + "; --other_session_handler=kill ends them",
+        )
+
+    def run(self, run: Run, report: Reporter) -> list[Ended]:
+        """Open the sessions and follow the run until its end.
+
+        Raises:
+            Interrupted: by Ctrl-C or SIGTERM, after the jobs were ended; by SIGHUP the run goes on alone.
+        """
+        run_file = store(run, self.settings)
+        with _environment() as environment:
+            names = self._open(run_file, environment, min(self.workers, len(run.jobs)))
+            report.note(how_to_attach(names))
+            environment.serve({**os.environ, **self.env})
+        try:
+            return list(self._follow(run, run_file, names, report))
+        except Interrupted as stop:
+            if stop.signum != signal.SIGHUP:
+                stop_workers(run_file)
+            raise
+
+    def _open(self, run_file: RunFile, environment: _Environment, count: int) -> list[str]:
+        taken = set(sessions())
+        free = (f"{self.queue_name}_{i}" for i in range(10_000) if f"{self.queue_name}_{i}" not in taken)
+        names = [name for _, name in zip(range(count), free, strict=False)]
+        for name in names:
+            words = [sys.executable, "-m", "kwdag.drainer", run_file.dpath, "--name", name]
+            words += ["--env", environment.pipe(name)]
+            tmux("new-session", "-d", "-s", name, "-x", "160", "-y", "50", shlex.join(words))
+        return names
+
+    def _follow(self, run: Run, run_file: RunFile, names: list[str], report: Reporter) -> Iterator[Ended]:
+        """Read the journal until every session has said goodbye or is gone."""
+        jobs = {job.id: job for job in run.jobs}
+        reader = journal.Reader(run_file.journal)
+        left = set(names)
+        looked = time.monotonic()
+        while True:
+            heard = False
+            for event in reader.news():
+                heard = True
+                if event.what == "bye":
+                    left.discard(event.writer)
+                yield from _report(event, jobs, report)
+            if not left:
+                return
+            if not heard and time.monotonic() - looked > LOOK_AT_SESSIONS:
+                looked = time.monotonic()
+                left &= set(sessions())
+            if not heard:
+                time.sleep(LOOK)
+
+
+def _report(event: journal.Event, jobs: Mapping[str, Job], report: Reporter) -> Iterator[Ended]:
+    job = jobs.get(event.job_id)
+    if job is None:
+        return
+    if event.what == "start":
+        report.started(job)
+    elif event.what in ("done", "failed", "blocked"):
+        status = {"wall": float(event.note)} if event.what == "done" else {}
+        ended = Ended(job, event.what, None if event.what == "done" else event.note, status)
+        report.ended(ended)
+        yield ended
+
+
+def store(run: Run, settings: Mapping[str, Any]) -> RunFile:
+    """Write a run down for other processes."""
+    maker = TaskMaker(run.plan)
+    meta = {**settings, **run.request, "workdir": run.plan.workdir}
+    run_file = runs.create(run.plan.root, meta, run.plan.wiring.nodes.values())
+    runs.write_round(run_file, 1, run.jobs, run.attempts, map(maker.task, run.jobs), run.absent)
+    return run_file
+
+
+def how_to_attach(names: list[str]) -> list[str]:
+    """What a person types to look into the sessions, and to end them."""
+    some = " ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+    return [
+        f"{len(names)} tmux sessions: {some}",
+        f"look: tmux attach -t {names[0]}    (Ctrl-b d leaves, Ctrl-b s switches)",
+        f'end:  for s in {" ".join(names)}; do tmux kill-session -t "$s"; done',
+    ]
+
+
+# -- sessions --------------------------------------------------------------------------------------
+
+
+def tmux(*words: str) -> str:
+    """Run a tmux command; raises BackendError with what it said."""
+    found = subprocess.run(["tmux", *words], capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise BackendError(f"tmux {words[0]} failed: {found.stderr.strip()}", where="--backend=tmux")
+    return found.stdout
+
+
+def sessions() -> list[str]:
+    """The names of all sessions; none when no tmux server runs."""
+    found = subprocess.run(
+        ["tmux", "list-sessions", "-F", "#{session_name}"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.split("\n")[:-1] if found.returncode == 0 else []
+
+
+def _belongs(session: str, queue_name: str) -> bool:
+    return re.fullmatch(rf"{re.escape(queue_name)}_\d+", session) is not None
+
+
+def _is_busy(session: str) -> bool:
+    """Whether the session's process is still kwdag's, not the shell that a failure leaves behind."""
+    command = tmux("display-message", "-p", "-t", f"{session}:", "#{pane_current_command}").strip()
+    return command not in ("bash", "sh", "zsh", "fish")
+
+
+def kill(session: str) -> None:
+    """Close a session; one that is gone is no error."""
+    subprocess.run(["tmux", "kill-session", "-t", f"={session}"], capture_output=True, check=False)
+
+
+def end_session(session: str) -> None:
+    """End the jobs of a session as Ctrl-C would, then close it."""
+    pid = tmux("display-message", "-p", "-t", f"{session}:", "#{pane_pid}").strip()
+    _terminate([int(pid)])
+    kill(session)
+
+
+def stop_workers(run_file: RunFile) -> None:
+    """End the processes of a run on this host, and with them their jobs."""
+    folder = f"{run_file.dpath}/workers"
+    pids = []
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        with open(f"{folder}/{name}") as file:
+            entry = json.load(file)
+        if entry.get("host") == os.uname().nodename:
+            pids.append(int(entry["pid"]))
+    _terminate(pids)
+
+
+def _terminate(pids: list[int], patience: float = 15.0) -> None:
+    """SIGTERM to processes, and wait for their end."""
+    alive = [pid for pid in pids if _signal(pid, signal.SIGTERM)]
+    deadline = time.monotonic() + patience
+    while alive and time.monotonic() < deadline:
+        time.sleep(0.05)
+        alive = [pid for pid in alive if _signal(pid, 0)]
+
+
+def _signal(pid: int, signum: int) -> bool:
+    try:
+        os.kill(pid, signum)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+# -- environment -----------------------------------------------------------------------------------
+
+
+class _Environment:
+    """Hands the caller's environment to the sessions through named pipes: it never lies on a disk."""
+
+    def __init__(self, folder: str):
+        self._folder = folder
+        self._pipes: list[str] = []
+
+    def pipe(self, name: str) -> str:
+        """A pipe for one reader."""
+        path = f"{self._folder}/{name}"
+        os.mkfifo(path, 0o600)
+        self._pipes.append(path)
+        return path
+
+    def serve(self, env: Mapping[str, str], patience: float = 30.0) -> None:
+        """Give the environment to every reader that comes in time."""
+        text = json.dumps(dict(env)).encode("utf-8", "surrogateescape")
+        deadline = time.monotonic() + patience
+        for path in self._pipes:
+            fd = _open_when_read(path, deadline)
+            if fd is not None:
+                with os.fdopen(fd, "wb") as pipe, suppress(BrokenPipeError):
+                    pipe.write(text)
+
+
+def _open_when_read(path: str, deadline: float) -> int | None:
+    while time.monotonic() < deadline:
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads yet
+            time.sleep(0.005)
+            continue
+        os.set_blocking(fd, True)
+        return fd
+    return None
+
+
+@contextmanager
+def _environment() -> Iterator[_Environment]:
+    folder = tempfile.mkdtemp(prefix="kwdag-")
+    try:
+        yield _Environment(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,189 @@
+"""`python -m kwdag.drainer RUN`: what runs inside a tmux session or a Slurm task.
+
+It drains the rounds of a run together with its fellows, shows each job's command and output as it runs, and
+plans the next round itself when it is the last to finish: nothing else need be alive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from typing import IO
+
+from kwdag import jobdir, journal, runs
+from kwdag.backends import shares
+from kwdag.backends.base import Ended
+from kwdag.backends.drain import Drain
+from kwdag.errors import KwdagError
+from kwdag.plan import Job
+from kwdag.runs import RunFile
+from kwdag.worker import Interrupted, Worker, stopping
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Drain a run; the exit code is 0 unless this process was stopped."""
+    args = _parser().parse_args(argv)
+    if args.env:
+        _take_environment(args.env)
+    run_file = runs.load(args.run)
+    os.chdir(run_file.meta["workdir"])
+    screen = Screen(run_file)
+    code = 0
+    with _registered(run_file, args.name):
+        try:
+            with stopping():
+                drain_rounds(run_file, args.name, screen)
+        except Interrupted as stop:
+            print("\nstopped", flush=True)
+            code = 128 + stop.signum
+        except KwdagError as error:
+            print(f"\nkwdag: {error}", flush=True)
+            code = 1
+    if screen.failed and code == 0 and sys.stdin.isatty():
+        _open_shell(run_file, screen)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kwdag.drainer", description=__doc__)
+    parser.add_argument("run", help="folder of the run")
+    parser.add_argument("--name", required=True, help="name of this process in the journal")
+    parser.add_argument("--env", help="named pipe that gives the environment as JSON")
+    return parser
+
+
+def _take_environment(path: str) -> None:
+    with open(path, "rb") as pipe:
+        given = json.loads(pipe.read())
+    keep = {name: os.environ[name] for name in ("TMUX", "TMUX_PANE", "TERM") if name in os.environ}
+    os.environ.clear()
+    os.environ.update({**given, **keep})
+
+
+@contextlib.contextmanager
+def _registered(run_file: RunFile, name: str) -> Iterator[None]:
+    """Let others find this process while it lives, and say goodbye at the end."""
+    path = f"{run_file.dpath}/workers/{name}.json"
+    jobdir.make_dir(os.path.dirname(path))
+    jobdir.write_replacing(path, json.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
+    try:
+        yield
+    finally:
+        import time
+
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        writer = journal.Writer(run_file.journal, name)
+        writer.write(time.time(), "bye")
+        writer.close()
+
+
+def drain_rounds(run_file: RunFile, name: str, screen: Screen) -> None:
+    """Drain one round after another, until no branches are left to open."""
+    meta = run_file.meta
+    worker = Worker(
+        run_file.root,
+        backend=meta["backend"],
+        git=meta.get("git"),
+        log=meta.get("log", True),
+        links=meta.get("links", True),
+        tick=screen.follow,
+    )
+    nodes = run_file.nodes()
+    needs = shares.needs_of(nodes.values())
+    host = shares.this_host(meta.get("devices"), any(need.gpus for need in needs.values()))
+    ledger = shares.Shares(f"{run_file.root}/{jobdir.RUN_DPATH}", host) if needs or host.gpus else None
+    number = 1
+    while True:
+        found = runs.load_round(run_file, number, nodes)
+        screen.total += len(found.jobs)
+        told = (screen.started, screen.ended)
+        most = int(meta.get("max_failures") or 0)
+        Drain(run_file, found, worker, name, nodes, *told, most, ledger, needs).drain()
+        if not meta.get("rows") or not _next_round(run_file, number):
+            return
+        number += 1
+
+
+def _next_round(run_file: RunFile, number: int) -> bool:
+    """Whether there is a round after this one; whoever comes first plans it for all."""
+    with open(f"{run_file.dpath}/planning.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if run_file.rounds() > number:
+            return True
+        from kwdag.rounds import plan_next
+
+        return plan_next(run_file, number)
+
+
+class Screen:
+    """Shows in a session what a person wants to see there: commands and their output, as they come."""
+
+    def __init__(self, run_file: RunFile, out: IO[str] | None = None):
+        self.run_file = run_file
+        self.out = out or sys.stdout
+        self.total = 0
+        self.count = 0
+        self.failed: list[tuple[Job, str | None]] = []
+        self._log = ""
+        self._shown = 0
+
+    def dpath(self, job: Job) -> str:
+        return f"{self.run_file.root}/{job.node.name}/{job.id}"
+
+    def started(self, job: Job) -> None:
+        self.count += 1
+        self._log = f"{self.dpath(job)}/{jobdir.LOG}"
+        self._shown = 0
+        self.out.write(f"\n=== {job.id}\n{self._command(job)}\n")
+        self.out.flush()
+
+    def _command(self, job: Job) -> str:
+        """The command as `invoke.sh` has it, once that is written."""
+        return f"bash {shlex.quote(f'{self.dpath(job)}/{jobdir.INVOKE}')}"
+
+    def follow(self) -> None:
+        """Copy what the running job has added to its log."""
+        try:
+            with open(self._log, "rb") as file:
+                file.seek(self._shown)
+                text = file.read()
+        except OSError:
+            return
+        if text:
+            self._shown += len(text)
+            self.out.write(text.decode("utf-8", "replace"))
+            self.out.flush()
+
+    def ended(self, event: Ended) -> None:
+        self.follow()
+        wall = (event.status or {}).get("wall") or 0
+        if event.state == "done":
+            self.out.write(f"--- done in {wall:.2f} s\n")
+        else:
+            self.failed.append((event.job, event.reason))
+            self.out.write(f"--- FAILED: {event.reason}\n{self._again(event.job)}\n")
+        self.out.flush()
+
+    def _again(self, job: Job) -> str:
+        return f"    again by hand: bash {shlex.quote(f'{self.dpath(job)}/{jobdir.INVOKE}')}"
+
+
+def _open_shell(run_file: RunFile, screen: Screen) -> None:
+    """Leave the session at a shell in the directory of the last job that failed here."""
+    job, reason = screen.failed[-1]
+    print(f"\n{len(screen.failed)} jobs failed in this session; the last: {job.id} ({reason})")
+    print("This is a shell in its directory. To run it again:  bash invoke.sh\n", flush=True)
+    os.chdir(screen.dpath(job))
+    shell = os.environ.get("SHELL", "bash")
+    os.execvp(shell, [shell])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

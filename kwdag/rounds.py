@@ -1,0 +1,54 @@
+"""The next round of a run, planned by whichever of its processes comes to the end of one first.
+
+Scattering jobs make branches known only when they are done; nobody need be alive to plan what follows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kwdag import runs
+from kwdag.pipeline_ref import load_recorded
+from kwdag.runs import RunFile
+from kwdag.scheduling import Options, Request, absent_of, look_ahead
+from kwdag.state import Inspector
+from kwdag.tasks import TaskMaker
+
+
+def plan_next(run_file: RunFile, number: int) -> bool:
+    """Write the round after ``number``, if there is anything to run in it.
+
+    The caller holds the lock of the run's planning.
+    """
+    settled = frozenset(
+        job.id
+        for done in range(1, number + 1)
+        for job in runs.load_round(run_file, done, run_file.nodes()).jobs
+    )
+    outlook = look_ahead(_request(run_file), _options(run_file.meta), Inspector(), settled)
+    jobs = [outlook.plan.jobs[job_id] for job_id in outlook.selection.run if job_id not in settled]
+    if not jobs:
+        return False
+    maker = TaskMaker(outlook.plan)
+    attempts = {job.id: outlook.states[job.id].attempt for job in jobs}
+    absent = absent_of(outlook)
+    runs.write_round(run_file, number + 1, jobs, attempts, map(maker.task, jobs), absent)
+    return True
+
+
+def _request(run_file: RunFile) -> Request:
+    meta = run_file.meta
+    pipeline = load_recorded(meta)
+    return Request(
+        pipeline=pipeline,
+        reference=meta["pipeline"],
+        wiring=pipeline.wiring(),
+        rows=meta["rows"],
+        where={},
+        root=run_file.root,
+        workdir=meta["workdir"],
+    )
+
+
+def _options(meta: Any) -> Options:
+    return Options(cache=meta["cache"], stale=meta["stale"])
