@@ -12,7 +12,7 @@ __all__ = ["Pipeline", "ProcessNode", "__version__", "aggregate", "load_results"
 _HOMES = {
     "Pipeline": "kwdag.pipeline",
     "ProcessNode": "kwdag.node",
-    "Gather": "kwdag.node",
+    "Gather": "kwdag.ports",
     "schedule": "kwdag.scheduling",
     "aggregate": "kwdag.aggregation",
     "load_results": "kwdag.aggregation",

@@ -17,6 +17,7 @@ from kwdag import jobdir, ranking, results
 from kwdag.errors import ResultError, did_you_mean
 from kwdag.pipeline import Pipeline
 from kwdag.pipeline_ref import load_pipeline, load_recorded
+from kwdag.query import rows_where
 from kwdag.ranking import Metrics, Roles, Wanted
 from kwdag.report import text
 from kwdag.results import Job, NodeResults, Skipped
@@ -88,7 +89,7 @@ def aggregate(
         display_metric_cols: metrics to print.
         export_tables: write each table to `<output_dpath>/<node>.csv`.
         rois: keep only these regions.
-        query: keep only the rows that this condition is true of (see ``kwdag.ranking.select``).
+        query: keep only the rows that this condition is true of (see ``kwdag.query.rows_where``).
         width: columns of the report.
 
     Raises:
@@ -252,7 +253,7 @@ def _filtered(
         ranking.check_regions(wanted, known, "rois")
         tables = {node: table[table["region_id"].isin(wanted)] for node, table in tables.items()}
     if query is not None:
-        tables = {node: ranking.select(table, query, base) for node, table in tables.items()}
+        tables = {node: rows_where(table, query, base) for node, table in tables.items()}
     return dict(tables)
 
 

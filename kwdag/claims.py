@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from kwdag.jobdir import CLAIM, LOCK, DamagedFile, read_json
+from kwdag import leases
+from kwdag.jobdir import CLAIM, LOCK, DamagedFile, read_json, read_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,15 @@ class Claim:
     def holds(self) -> bool:
         """False once another holder has taken over: then this one's result is refused."""
         return latest_attempt(self.dpath) == self.attempt
+
+    def again(self) -> Claim:
+        """The next attempt by the same holder; raises OSError."""
+        _create(self.dpath, self.attempt + 1)
+        return Claim(self.dpath, self.attempt + 1, self.fd)
+
+    def beat(self) -> None:
+        """Tell other hosts that the holder lives."""
+        leases.beat(f"{self.dpath}/{CLAIM}{self.attempt}")
 
     def release(self) -> None:
         os.close(self.fd)
@@ -66,6 +76,9 @@ def acquire(dpath: str, known_attempt: int) -> Claim | int | None:
         if latest > known_attempt:
             os.close(fd)
             return latest
+        if latest and held_abroad(dpath, latest):
+            os.close(fd)
+            return None
         _create(dpath, latest + 1)
     except FileExistsError:  # a holder on another host was faster, whose lock this host does not see
         os.close(fd)
@@ -117,6 +130,19 @@ def is_held(dpath: str) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def held_abroad(dpath: str, attempt: int) -> bool:
+    """Whether another host claimed an attempt that has not ended and whose lease has not run out."""
+    host = str(holder(dpath).get("host") or host_id()).partition("/")[0]
+    if host == host_id().partition("/")[0]:
+        return False  # its lock is all there is to know: after a reboot nobody holds it
+    try:
+        status = read_status(dpath)
+    except DamagedFile:
+        status = None
+    ended = status is not None and status.get("attempt") == attempt
+    return not ended and not leases.expired(f"{dpath}/{CLAIM}{attempt}")
 
 
 def holder(dpath: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import shlex
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from kwdag.backends.drain import Drain
 from kwdag.errors import KwdagError
 from kwdag.plan import Job
 from kwdag.runs import RunFile
+from kwdag.script import shown_command
+from kwdag.tasks import Task
 from kwdag.worker import Interrupted, Worker, stopping
 
 
@@ -30,7 +33,11 @@ def main(argv: list[str] | None = None) -> int:
     """Drain a run; the exit code is 0 unless this process was stopped."""
     args = _parser().parse_args(argv)
     if args.env:
-        _take_environment(args.env)
+        try:
+            _take_environment(args.env)
+        except (OSError, KwdagError) as error:
+            print(f"kwdag: {error}", flush=True)
+            return 1
     run_file = runs.load(args.run)
     os.chdir(run_file.meta["workdir"])
     screen = Screen(run_file)
@@ -59,11 +66,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _take_environment(path: str) -> None:
-    with open(path, "rb") as pipe:
-        given = json.loads(pipe.read())
+    given = json.loads(_read_pipe(path))
     keep = {name: os.environ[name] for name in ("TMUX", "TMUX_PANE", "TERM") if name in os.environ}
     os.environ.clear()
     os.environ.update({**given, **keep})
+
+
+def _read_pipe(path: str, patience: float = 10.0) -> bytes:
+    """All that is written to a named pipe; raises KwdagError when nobody writes in time."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as pipe:
+        if not select.select([pipe], [], [], patience)[0]:
+            raise KwdagError("whoever started this process is gone")
+        os.set_blocking(fd, True)
+        return pipe.read()
 
 
 @contextlib.contextmanager
@@ -93,6 +109,7 @@ def drain_rounds(run_file: RunFile, name: str, screen: Screen) -> None:
         git=meta.get("git"),
         log=meta.get("log", True),
         links=meta.get("links", True),
+        retries=int(meta.get("retries") or 0),
         tick=screen.follow,
     )
     nodes = run_file.nodes()
@@ -137,16 +154,12 @@ class Screen:
     def dpath(self, job: Job) -> str:
         return f"{self.run_file.root}/{job.node.name}/{job.id}"
 
-    def started(self, job: Job) -> None:
+    def started(self, job: Job, task: Task) -> None:
         self.count += 1
         self._log = f"{self.dpath(job)}/{jobdir.LOG}"
         self._shown = 0
-        self.out.write(f"\n=== {job.id}\n{self._command(job)}\n")
+        self.out.write(f"\n=== {job.id}\n{shown_command(task.invoke)}\n")
         self.out.flush()
-
-    def _command(self, job: Job) -> str:
-        """The command as `invoke.sh` has it, once that is written."""
-        return f"bash {shlex.quote(f'{self.dpath(job)}/{jobdir.INVOKE}')}"
 
     def follow(self) -> None:
         """Copy what the running job has added to its log."""
@@ -178,7 +191,10 @@ class Screen:
 def _open_shell(run_file: RunFile, screen: Screen) -> None:
     """Leave the session at a shell in the directory of the last job that failed here."""
     job, reason = screen.failed[-1]
-    print(f"\n{len(screen.failed)} jobs failed in this session; the last: {job.id} ({reason})")
+    count = len(screen.failed)
+    print(
+        f"\n{count} {'job' if count == 1 else 'jobs'} failed in this session; the last: {job.id} ({reason})"
+    )
     print("This is a shell in its directory. To run it again:  bash invoke.sh\n", flush=True)
     os.chdir(screen.dpath(job))
     shell = os.environ.get("SHELL", "bash")

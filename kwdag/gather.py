@@ -12,8 +12,9 @@ from typing import Any
 from kwdag import hashing
 from kwdag.errors import PlanError, did_you_mean
 from kwdag.grid import ABSENT, OPEN, Grid, Mark
-from kwdag.node import REQUIRED, Edge, ProcessNode
+from kwdag.node import REQUIRED, ProcessNode
 from kwdag.plan import Branch, External, Group, Job, Output, Source
+from kwdag.ports import Edge
 from kwdag.render import Token
 
 _UP, _DOWN = 0, 1

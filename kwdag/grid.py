@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kwdag.errors import PlanError
-from kwdag.node import REQUIRED, SWITCHES, Edge, ProcessNode
+from kwdag.node import REQUIRED, SWITCHES, ProcessNode
 from kwdag.pipeline import Wiring
 from kwdag.plan import Branch, External, Job, Output, Source
+from kwdag.ports import Edge
 from kwdag.render import Token, token
 
 

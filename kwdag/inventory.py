@@ -28,16 +28,21 @@ class Entry:
 
 def take(root: str) -> list[Entry]:
     """Every job below a root, upstream nodes first; raises RootError when there is no such root or no job."""
-    if os.path.isfile(root):
-        raise RootError("this is a file, not the root folder of a run", where=root)
-    if not os.path.isdir(root):
-        raise RootError("no such folder", where=root, hint=neighbour(Path(root)))
-    root = os.path.abspath(root)
-    found = [_entry(*job) for job in jobdir.iter_jobs(root)]
+    root = checked_root(root)
+    found = [look(*job) for job in jobdir.iter_jobs(root)]
     if not found:
         raise RootError("no jobs below it", where=root, hint="kwdag schedule --run=1 makes some")
     order = {name: place for place, name in enumerate(_node_order(root))}
     return sorted(found, key=lambda entry: order.get(entry.node, len(order)))
+
+
+def checked_root(root: str) -> str:
+    """The absolute path of a root; raises RootError when there is no such folder."""
+    if os.path.isfile(root):
+        raise RootError("this is a file, not the root folder of a run", where=root)
+    if not os.path.isdir(root):
+        raise RootError("no such folder", where=root, hint=neighbour(Path(root)))
+    return os.path.abspath(root)
 
 
 def _node_order(root: str) -> list[str]:
@@ -47,19 +52,28 @@ def _node_order(root: str) -> list[str]:
         return []
 
 
-def _entry(node: str, job_id: str, dpath: str) -> Entry:
+def look(node: str, job_id: str, dpath: str) -> Entry:
+    """The state of one job as its directory has it; that need not exist."""
     try:
         status = jobdir.read_status(dpath)
     except jobdir.DamagedFile as error:
         return Entry(node, job_id, dpath, "interrupted", error.message)
     if status is None:
-        if claims.is_held(dpath):
-            return Entry(node, job_id, dpath, "running", None)
-        if claims.latest_attempt(dpath):
-            return Entry(node, job_id, dpath, "interrupted", "an earlier run of it was cut off")
-        return Entry(node, job_id, dpath, "pending", None)
+        found = _unfinished(node, job_id, dpath)
+        # Its holder may have written the status and let go between the two looks.
+        written = found.state == "interrupted" and os.path.exists(f"{dpath}/{jobdir.STATUS}")
+        return look(node, job_id, dpath) if written else found
     state = "done" if status["state"] == "finished" else status["state"]
     return Entry(node, job_id, dpath, state, status.get("reason"))
+
+
+def _unfinished(node: str, job_id: str, dpath: str) -> Entry:
+    attempt = claims.latest_attempt(dpath) if os.path.isdir(dpath) else 0
+    if claims.is_held(dpath) or (attempt and claims.held_abroad(dpath, attempt)):
+        return Entry(node, job_id, dpath, "running", None)
+    if attempt:
+        return Entry(node, job_id, dpath, "interrupted", "an earlier run of it was cut off")
+    return Entry(node, job_id, dpath, "pending", None)
 
 
 def counts(entries: list[Entry]) -> dict[str, Counter[str]]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kwdag.errors import PipelineError
-from kwdag.node import Edge, Gather, Port, ProcessNode
+from kwdag.node import ProcessNode
+from kwdag.ports import Edge, Gather, Port
 
 __all__ = ["Gather", "Pipeline", "Port", "ProcessNode", "Wiring"]
 

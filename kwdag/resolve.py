@@ -16,9 +16,10 @@ from kwdag import hashing
 from kwdag.errors import PlanError, did_you_mean
 from kwdag.gather import groups_of
 from kwdag.grid import ABSENT, OPEN, Grid, Mark
-from kwdag.node import ENABLED, REQUIRED, SLURM_OPTIONS, SWITCHES, Edge, ProcessNode
+from kwdag.node import ENABLED, REQUIRED, SLURM_OPTIONS, SWITCHES, ProcessNode
 from kwdag.pipeline import Wiring
 from kwdag.plan import Branch, External, Group, Item, Job, Output, Plan, Source
+from kwdag.ports import Edge
 from kwdag.render import Token, token
 from kwdag.scatter import branch
 

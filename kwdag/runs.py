@@ -116,12 +116,16 @@ def load(dpath: str) -> RunFile:
 
 def latest(root: str) -> RunFile | None:
     """The run below a root that was started last, None without one."""
-    folder = f"{root}/{jobdir.RUN_DPATH}/{RUNS}"
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    for name in reversed(names):
-        if os.path.exists(f"{folder}/{name}/run.json"):
-            return load(f"{folder}/{name}")
+    for dpath in reversed(folders(root)):
+        if os.path.exists(f"{dpath}/run.json"):
+            return load(dpath)
     return None
+
+
+def folders(root: str) -> list[str]:
+    """The folders of all runs below a root, in the order in which they were started."""
+    folder = f"{root}/{jobdir.RUN_DPATH}/{RUNS}"
+    return [f"{folder}/{name}" for name in (sorted(os.listdir(folder)) if os.path.isdir(folder) else [])]
 
 
 def write_round(

@@ -10,8 +10,9 @@ from typing import Any
 
 from kwdag.errors import PlanError, did_you_mean
 from kwdag.grid import ABSENT, OPEN, Grid, Mark
-from kwdag.node import Edge, ProcessNode
+from kwdag.node import ProcessNode
 from kwdag.plan import Branch, Item, Job
+from kwdag.ports import Edge
 
 
 def branch(grid: Grid, node: ProcessNode, scattered: Mapping[str, Sequence[Item]]) -> None:

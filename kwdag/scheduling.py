@@ -17,6 +17,7 @@ from kwdag import contract, jobdir, script
 from kwdag.backends import check_name, make_backend
 from kwdag.backends.base import Ended, Reporter, Run, Setup
 from kwdag.errors import KwdagError, MatrixError, PlanError, RootError, did_you_mean
+from kwdag.journal import Event
 from kwdag.matrix import Params, count_rows, expand, load_params
 from kwdag.pipeline import Pipeline, Wiring
 from kwdag.pipeline_ref import load_pipeline
@@ -112,6 +113,7 @@ def schedule(
     enable_links: bool = True,
     log: bool = True,
     virtualenv_cmd: str | None = None,
+    retries: int = 0,
     max_failures: int = 0,
     queue_name: str = "kwdag",
     tmux_workers: int = 8,
@@ -128,6 +130,7 @@ def schedule(
         root_dpath: folder below which the job directories lie.
         stale: what to do with done jobs whose inputs or command changed: `rerun`, `keep` or `error`.
         max_configs: take only the first rows.
+        retries: run a job that exits with another code than 0 so many times more.
         max_failures: stop after that many failed jobs; 0 goes on.
         announce: called with the outlook before anything runs; what it returns is told what happens.
 
@@ -152,6 +155,7 @@ def schedule(
         git=git_commit(request.workdir),
         log=log,
         links=enable_links,
+        retries=retries,
         env=environment(virtualenv_cmd) if virtualenv_cmd else {},
         stamps=inspector.stamps,
     )
@@ -382,3 +386,5 @@ class _Silent:
     def waiting(self, jobs: Iterable[Job]) -> None: ...
 
     def note(self, lines: Iterable[str]) -> None: ...
+
+    def heard(self, event: Event) -> None: ...

@@ -29,7 +29,7 @@ attempt=1
 for claim in .claim-*; do
   [ -e "$claim" ] && [ "${claim#.claim-}" -ge $attempt ] && attempt=$((${claim#.claim-} + 1))
 done
-(set -C; printf '{"by_hand": true, "pid": %s}' $$ > .claim-$attempt) || exit
+(set -C; printf '{"by_hand": true, "host": "%s", "pid": %s}' "$HOSTNAME" $$ > .claim-$attempt) || exit
 rm -f .claim-$((attempt - 1))
 stamps() {
   local comma= size ns
@@ -192,6 +192,29 @@ def own_part(plan: Plan, job: Job, text: str) -> str:
         f"cd -- {shlex.quote(plan.workdir)} || exit\n{text}exit\nfi\n\n"
         f"{head(plan, job, command_hash(plan, text))}"
     )
+
+
+def shown_command(invoke: str) -> str:
+    """The command in the text of an `invoke.sh`, for a person to read."""
+    own = invoke.partition("|| exit\n")[2].partition("\nexit\nfi\n")[0]
+    return own.removeprefix("exec ")
+
+
+def outputs_of(invoke: str) -> dict[str, str]:
+    """What the text of an `invoke.sh` declares as outputs: key -> path inside the job directory."""
+    words = _words(invoke, "\noutputs=(", ")\naside=(")
+    return {json.loads(key): path for key, path in zip(words[::2], words[1::2], strict=True)}
+
+
+def upstream_of(invoke: str) -> list[str]:
+    """The ids of the jobs that the text of an `invoke.sh` reads from."""
+    return [up.rpartition("/")[2] for up in _words(invoke, "\nupstream=(", ")\n")]
+
+
+def _words(invoke: str, start: str, end: str) -> list[str]:
+    """The words of an array of ``head``."""
+    own = invoke.partition("\nexit\nfi\n\n")[2]
+    return shlex.split(own.partition(start)[2].partition(end)[0])
 
 
 def invoke_script(plan: Plan, job: Job, text: str) -> str:

@@ -117,7 +117,7 @@ def _names(folder: str) -> frozenset[str]:
 
 def _unfinished(dpath: str) -> State:
     attempt = claims.latest_attempt(dpath)
-    if claims.is_held(dpath):
+    if claims.is_held(dpath) or (attempt and claims.held_abroad(dpath, attempt)):
         return State("running", None, max(0, attempt - 1))
     if attempt:
         return State("interrupted", "an earlier run of it was cut off", attempt)

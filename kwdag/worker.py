@@ -20,6 +20,7 @@ from typing import Any
 
 from kwdag import claims, contract, jobdir
 from kwdag.errors import BackendError
+from kwdag.leases import BEAT
 from kwdag.node import ProcessNode
 from kwdag.stamps import Stamps
 from kwdag.tasks import Task
@@ -27,6 +28,8 @@ from kwdag.version import __version__
 
 #: Seconds that a job has to end itself after SIGTERM, before SIGKILL.
 GRACE = 10.0
+#: Seconds between two tries of a job, at most.
+LONGEST_PAUSE = 60.0
 #: Where a job's processes inherit the lock; above what programs open by number.
 _LOCK_FD = min(198, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1)
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -51,6 +54,7 @@ class Worker:
         log: write the output of jobs to their `job.log`; else it goes where the worker's own goes.
         links: make `.pred` and `.succ` links.
         env: added to the caller's environment.
+        retries: run a job that exits with another code than 0 so many times more.
         job_env: added for the job that runs next, such as the GPUs that it may use.
         tick: called several times a second while a job runs, and once after it.
     """
@@ -62,6 +66,7 @@ class Worker:
     links: bool = True
     env: dict[str, str] = field(default_factory=dict)
     stamps: Stamps = field(default_factory=Stamps)
+    retries: int = 0
     job_env: dict[str, str] = field(default_factory=dict)
     tick: Callable[[], None] | None = None
     _env: dict[str, str] = field(default_factory=dict)
@@ -89,11 +94,22 @@ class Worker:
             if not isinstance(claim, claims.Claim):
                 return None
             try:
-                return self._run_claimed(task, node, claim)
+                return self._run_with_retries(task, node, claim)
             finally:
                 claim.release()
         except OSError as error:
             raise jobdir.writing(task.dpath, error) from None
+
+    def _run_with_retries(self, task: Task, node: ProcessNode, claim: claims.Claim) -> dict[str, Any]:
+        """Run a job, and again after a plain failure, each time after twice as long a pause."""
+        status = self._run_claimed(task, node, claim)
+        for retry in range(self.retries):
+            if not (status.get("exit_code") and status["state"] == "failed" and not status.get("timeout")):
+                break
+            time.sleep(min(2.0**retry, LONGEST_PAUSE))
+            claim = claim.again()
+            status = self._run_claimed(task, node, claim)
+        return status
 
     def _ended_since(self, task: Task, node: ProcessNode, attempt: int) -> dict[str, Any] | None:
         """What an attempt recorded at its end, if it came to one; a run by hand is adopted."""
@@ -203,7 +219,7 @@ class Worker:
             pid = self._spawn(task, claim)
             try:
                 with _signals(signal.SIG_UNBLOCK):
-                    timed_out = not self._ends_in_time(pid, task.timeout)
+                    timed_out = not self._ends_in_time(pid, task.timeout, claim)
                     _, wait_status, usage = _end(pid) if timed_out else os.wait4(pid, 0)
             except BaseException:
                 _end(pid)
@@ -212,6 +228,7 @@ class Worker:
         return {
             "state": "done" if code == 0 and not timed_out else "failed",
             "reason": f"timeout after {task.timeout:g} s" if timed_out else reason(code),
+            "timeout": timed_out,
             "exit_code": code,
             "start": start,
             "stop": start + time.monotonic() - began,
@@ -220,16 +237,21 @@ class Worker:
             "max_rss": usage.ru_maxrss * 1024,
         }
 
-    def _ends_in_time(self, pid: int, timeout: float | None) -> bool:
-        if self.tick is None:
-            return timeout is None or _ends_within(pid, timeout)
+    def _ends_in_time(self, pid: int, timeout: float | None, claim: claims.Claim) -> bool:
+        """Wait for a process, showing that its holder lives; False when its time is up."""
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        pause = 0.01
+        pause = BEAT if self.tick is None else 0.01
+        beat_at = time.monotonic() + BEAT
         while not _ends_within(pid, min(pause, deadline - time.monotonic())):
-            self.tick()
-            if time.monotonic() >= deadline:
+            now = time.monotonic()
+            if now >= deadline:
                 return False
-            pause = min(2 * pause, 0.2)
+            if now >= beat_at:
+                claim.beat()
+                beat_at = now + BEAT
+            if self.tick is not None:
+                self.tick()
+                pause = min(2 * pause, 0.2)
         return True
 
     def _spawn(self, task: Task, claim: claims.Claim) -> int:
@@ -263,11 +285,17 @@ def stopping() -> Iterator[None]:
     def stop(signum: int, _frame: Any) -> None:
         raise Interrupted(signum)
 
-    before = {n: found for n in _SIGNALS if (found := signal.getsignal(n)) is not signal.SIG_IGN}
+    before: dict[signal.Signals, Any] = {
+        n: found for n in _SIGNALS if (found := signal.getsignal(n)) is not signal.SIG_IGN
+    }
     try:
         for signum in before:
             signal.signal(signum, stop)
         yield
+    except Interrupted:
+        # What is left is to say so and to exit: a second Ctrl-C must not turn that into a crash.
+        before = dict.fromkeys(before, signal.SIG_IGN)
+        raise
     finally:
         for signum, found in before.items():
             signal.signal(signum, found)

@@ -10,8 +10,9 @@ from typing import Any
 
 from kwdag.errors import PipelineError, did_you_mean
 from kwdag.importing import import_dotted
-from kwdag.node import FIELDS, REQUIRED, Edge, Gather, Port, ProcessNode
+from kwdag.node import FIELDS, REQUIRED, ProcessNode
 from kwdag.pipeline import Pipeline
+from kwdag.ports import Edge, Gather, Port
 
 _TOP_KEYS = ("nodes", "edges", "__doc__")
 

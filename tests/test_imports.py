@@ -14,9 +14,9 @@ TOP = Path(__file__).parent.parent
 #: Every module of kwdag, from left to right: each may import those before it. A new module finds its place.
 ORDER = """
     version  errors  units  kwdag
-    jobdir  claims  journal  stamps  hashing  draw                    what every stage may use
+    jobdir  leases  claims  journal  stamps  hashing  draw                    what every stage may use
     yamlio  sources  importing  params  matrix                                   params YAML -> rows
-    loading  kwdagger_compat  node  pipeline  yaml_pipeline  pipeline_ref        pipelines
+    loading  kwdagger_compat  ports  node  pipeline  yaml_pipeline  pipeline_ref        pipelines
     render  plan  grid  gather  scatter  resolve                                 rows -> plan
     contract  script  tasks  bash_script  state  select                          plan -> what to do, and why
     worker  runs  backends.base  backends.shares  backends.drain                 run it
@@ -24,8 +24,8 @@ ORDER = """
     backends.slurm_plan  backends.slurm_cli  backends.slurm_files  backends.slurm_task  backends.slurm_submit
     backends.slurm_watch  backends.slurm
     backends  scheduling  rounds  drainer  backends.slurm_next
-    inventory  results  ranking  report.text  report  aggregation            job directories -> report
-    report.inspect_text  report.progress  report.schedule_text  report.status_text  report.watch
+    inventory  results  ranking  query  report.text  report  aggregation            job directories -> report
+    report.inspect_text  report.watch  report.progress  report.schedule_text  report.status_text  observe
     cli.options  cli.aggregate_cmd  cli.completion_cmd  cli.demo_cmd  cli.inspect_cmd  cli.schedule_cmd
     cli.status_cmd  cli  __main__
 """

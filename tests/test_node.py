@@ -6,7 +6,8 @@ import pytest
 
 from kwdag import ProcessNode
 from kwdag.errors import PipelineError
-from kwdag.node import REQUIRED, Gather
+from kwdag.node import REQUIRED
+from kwdag.ports import Gather
 
 
 def make(**fields) -> ProcessNode:

@@ -5,7 +5,7 @@ import yaml
 
 from kwdag import Pipeline, ProcessNode
 from kwdag.errors import PipelineError
-from kwdag.node import Gather
+from kwdag.ports import Gather
 from kwdag.yaml_pipeline import from_spec, import_dotted, to_spec
 from pipelines.demo import my_demo_pipeline
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from kwdag.journal import Event
 from kwdag.plan import Group, Job, Plan
 from kwdag.worker import Worker
 
@@ -73,6 +74,7 @@ class Setup:
             "git": worker.git,
             "log": worker.log,
             "links": worker.links,
+            "retries": worker.retries,
             "max_failures": self.max_failures,
             "devices": self.devices,
             "queue_name": self.queue_name,
@@ -90,6 +92,9 @@ class Reporter(Protocol):
 
     def note(self, lines: Iterable[str]) -> None:
         """Something a person should know: how to attach to a session, which calls were made."""
+
+    def heard(self, event: Event) -> None:
+        """A line of the journal of a run that other processes drain."""
 
 
 class Backend(Protocol):

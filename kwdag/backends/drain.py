@@ -16,7 +16,7 @@ from kwdag.backends.shares import Need, Shares
 from kwdag.node import ProcessNode
 from kwdag.plan import Job
 from kwdag.runs import Round, RunFile
-from kwdag.tasks import without
+from kwdag.tasks import Task, without
 from kwdag.worker import Worker
 
 #: Seconds between two looks when there is nothing to do, growing from the first to the second.
@@ -39,7 +39,7 @@ class Drain:
     worker: Worker
     name: str
     nodes: Mapping[str, ProcessNode]
-    started: Callable[[Job], None]
+    started: Callable[[Job, Task], None]
     ended: Callable[[Ended], None]
     max_failures: int = 0
     shares: Shares | None = None
@@ -152,8 +152,8 @@ class Drain:
     def _attempt(self, job: Job) -> None:
         """Run a job, unless somebody else holds it."""
         self._writer.write(time.time(), "start", job.id)
-        self.started(job)
         task = without(self.round.task(job), self._frontier.absent(job))
+        self.started(job, task)
         try:
             status = self.worker.run(task, self._node(job), self.round.attempts.get(job.id, 0))
         finally:

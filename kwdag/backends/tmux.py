@@ -143,6 +143,7 @@ class TmuxBackend:
             heard = False
             for event in reader.news():
                 heard = True
+                report.heard(event)
                 if event.what == "bye":
                     left.discard(event.writer)
                 yield from _report(event, jobs, report)

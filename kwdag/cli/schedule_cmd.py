@@ -27,7 +27,7 @@ Exit codes: 0 all requested jobs are done (or it was a dry run), 1 some are not,
 GROUPS = {
     "What to run": ("params", "pipeline", "root_dpath", "run", "max_configs", "max_rows"),
     "What is done already": ("cache", "stale", "adopt", "skip_existing"),
-    "How to run it": ("backend", "virtualenv_cmd", "max_failures", "enable_links", "log"),
+    "How to run it": ("backend", "virtualenv_cmd", "retries", "max_failures", "enable_links", "log"),
     "On tmux": ("queue_name", "tmux_workers", "devices", "other_session_handler", "monitor"),
     "On Slurm": ("slurm_options", "slurm_pack"),
     "What to print": ("print_queue", "print_varied", "print_commands", "json"),
@@ -35,7 +35,15 @@ GROUPS = {
 
 _FOR_SCHEDULING = (
     *("backend", "cache", "stale", "adopt", "max_configs", "max_rows", "enable_links", "log"),
-    *("max_failures", "virtualenv_cmd", "queue_name", "tmux_workers", "devices", "other_session_handler"),
+    *(
+        "retries",
+        "max_failures",
+        "virtualenv_cmd",
+        "queue_name",
+        "tmux_workers",
+        "devices",
+        "other_session_handler",
+    ),
     *("slurm_options", "slurm_pack"),
 )
 
@@ -56,6 +64,8 @@ _FOR_SCHEDULING = (
 @flag("--adopt", 0, "Take outputs that were made elsewhere and put into a job directory for its results.")
 @click.option("--max_configs", type=Whole(1), help="Take only the first rows of the matrix.")
 @click.option("--max_rows", type=Whole(1), default=100_000, show_default=True, help="Refuse a larger matrix.")
+@click.option("--retries", type=Whole(), default=0, show_default=True,
+              help="Run a job that exits with another code than 0 so many times more.")  # fmt: skip
 @click.option("--max_failures", type=Whole(), default=0, show_default=True,
               help="Stop after that many failed jobs; 0 goes on.")  # fmt: skip
 @flag("--enable_links", 1, "Link the job directories along the pipeline (.pred, .succ).")
@@ -74,7 +84,9 @@ _FOR_SCHEDULING = (
 @click.option("--slurm_pack", type=Whole(1), help="Jobs per array task; by default about a minute's.")
 @click.option("--monitor", default="inline", help="tmux, slurm: where the live table is shown.")
 @click.option(
-    "--other_session_handler", default="ask", help="What to do about busy sessions of that name: ask, kill, ignore or auto (refuse)."
+    "--other_session_handler",
+    default="ask",
+    help="What to do about busy sessions of that name: ask, kill, ignore or auto (refuse).",
 )
 @flag("--json", 0, "Print the report as JSON.")
 def command(**asked: Any) -> int:
@@ -112,4 +124,5 @@ def _announce(first: Schedule, asked: dict[str, Any]) -> Any:
     schedule_text.print_outlook(first, queue=asked["print_queue"], varied=asked["print_varied"],
                                 commands=asked["print_commands"], will_run=asked["run"],
                                 skip_existing=asked["skip_existing"])  # fmt: skip
-    return make_reporter(first.outlook.plan, len(first.outlook.selection.run))
+    alone = asked["backend"] == "serial"
+    return make_reporter(first.outlook.plan, len(first.outlook.selection.run), alone=alone)

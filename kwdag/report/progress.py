@@ -9,12 +9,15 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kwdag import jobdir
 from kwdag.backends.base import Ended
+from kwdag.journal import Event
 from kwdag.plan import Job, Plan
+from kwdag.report.watch import View, totals_of
 
 
 class PlainReporter:
@@ -58,6 +61,9 @@ class PlainReporter:
         """What a person should know, above the progress."""
         self.out.write("".join(f"{line}\n" for line in lines))
         self.out.flush()
+
+    def heard(self, event: Event) -> None:
+        """Only a live view has use for who does what."""
 
     def __enter__(self) -> PlainReporter:
         return self
@@ -117,16 +123,63 @@ class LiveReporter(PlainReporter):
         self.progress.update(self.bar, description=f"waiting for {len(names)} jobs that run elsewhere")
 
     def __enter__(self) -> LiveReporter:
-        # Its thread must leave signals to the main thread, which at times holds them back.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        self.progress.start()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with _signals_left_to_the_main_thread():
+            self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
 
-def make_reporter(plan: Plan, total: int) -> PlainReporter:
-    """A live bar on a terminal, plain lines elsewhere."""
-    return LiveReporter(plan, total) if sys.stdout.isatty() else PlainReporter(plan, total)
+class TableReporter(PlainReporter):
+    """A live table of nodes and workers, for runs that other processes drain; failures stay above it."""
+
+    def __init__(self, plan: Plan, total: int):
+        from rich.console import Console
+        from rich.live import Live
+
+        super().__init__(plan, total)
+        self.view = View(totals_of(job.id for job in plan.jobs.values()))
+        self.live = Live(console=Console(highlight=False), transient=True, refresh_per_second=4,
+                         get_renderable=lambda: self.view.table(time.time()))  # fmt: skip
+
+    def heard(self, event: Event) -> None:
+        self.view.heard(event)
+
+    def ended(self, event: Ended) -> None:
+        self.counts[event.state] += 1
+        self.total = max(self.total, self.counts.total())
+        if event.state == "failed":
+            self.note(self.lines(event))
+
+    def note(self, lines: Iterable[str]) -> None:
+        self.live.console.print("\n".join(lines), markup=False, soft_wrap=True)
+
+    def __enter__(self) -> TableReporter:
+        with _signals_left_to_the_main_thread():
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+
+
+@contextmanager
+def _signals_left_to_the_main_thread() -> Iterator[None]:
+    """A thread started here has all signals blocked: the main thread gets them, which at times holds them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def make_reporter(plan: Plan, total: int, *, alone: bool) -> PlainReporter:
+    """A live view on a terminal, plain lines elsewhere.
+
+    Args:
+        alone: the jobs run in this process, one after another.
+    """
+    if not sys.stdout.isatty():
+        return PlainReporter(plan, total)
+    return LiveReporter(plan, total) if alone else TableReporter(plan, total)

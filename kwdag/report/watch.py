@@ -5,8 +5,10 @@ It is fed the events of the journal and draws; it reads no files and decides not
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from kwdag.journal import Event
@@ -14,6 +16,8 @@ from kwdag.journal import Event
 #: The rate is that of so many last jobs.
 RECENT = 200
 SHOWN_FAILURES = 5
+#: Seconds between two lines where there is no terminal.
+SAY_EVERY = 10.0
 
 
 class View:
@@ -43,10 +47,6 @@ class View:
         self._ends.append(event.time)
         if event.what == "failed":
             self.failures.append(event)
-
-    def add(self, totals: Mapping[str, int]) -> None:
-        """A further round was planned."""
-        self.totals.update(totals)
 
     @property
     def ended(self) -> int:
@@ -89,6 +89,36 @@ class View:
             workers.add_row(writer, job_id, duration(now - since))
         lost = [Text(f"failed {event.job_id}: {event.note}", style="red") for event in self.failures]
         return Group(jobs, Text(""), workers, *lost, Text(self.summary(now)))
+
+
+def show(events: Iterable[Event | None], totals: Callable[[], Mapping[str, int]]) -> None:
+    """Draw a run's events until they end: a live table on a terminal, a line now and then elsewhere.
+
+    Args:
+        totals: asked for the number of jobs by node, which grows with further rounds.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    view = View(totals())
+    console = Console(highlight=False)
+    told = 0.0
+    with (
+        Live(console=console, transient=True, auto_refresh=False)
+        if console.is_terminal
+        else nullcontext() as live
+    ):
+        for event in events:
+            if event is not None:
+                view.heard(event)
+                continue
+            view.totals = Counter(totals()) if view.left == 0 else view.totals
+            now = time.time()
+            if live is not None:
+                live.update(view.table(now), refresh=True)
+            elif now - told > SAY_EVERY:
+                told = now
+                print(view.summary(now), flush=True)
 
 
 def duration(seconds: float) -> str:

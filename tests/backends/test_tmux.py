@@ -102,14 +102,9 @@ def test_a_failure_blocks_its_descendants_only_and_leaves_a_shell(chain):
     broken = next(
         p for p in chain.root.glob("a/*") if json.loads((p / "job_config.json").read_text())["a.x"] == 2
     )
-    tmux(
-        "send-keys",
-        "-t",
-        f"{left}:",
-        "pwd > /tmp/kwdag-pwd-$PPID; sed -i 's/exit 3/true/' invoke.sh; bash invoke.sh",
-        "Enter",
-    )
-    wait_for(lambda: '"finished"' in (broken / "job_status.json").read_text())
+    tmux("send-keys", "-t", f"{left}:", "sed -i 's/exit 3/true/' invoke.sh; bash invoke.sh", "Enter")
+    status = broken / "job_status.json"
+    wait_for(lambda: status.exists() and '"finished"' in status.read_text())
     assert (broken / "a.txt").read_text() == "2\n"
     code, out = finish(start(chain, {"a.x": [1, 2, 3]}))
     assert Counter(chain.ran())["b"] == 1 or code == 1

@@ -411,7 +411,7 @@ SCHEDULE = ("schedule", "--params=params.yaml", "--root_dpath=out")
 # a command line -> what it complains of
 COMMANDS = {
     # schedule
-    SCHEDULE + ("--backend=foo",): "--backend: 'foo' is unknown; known: serial",
+    SCHEDULE + ("--backend=foo",): "--backend: 'foo' is unknown; known: serial, slurm, tmux",
     SCHEDULE + ("--backend=seriel", "--run=1"): "--backend: 'seriel' is unknown; did you mean 'serial'?",
     SCHEDULE + ("--stale=kep",): "--stale: 'kep' is unknown; did you mean 'keep'?",
     SCHEDULE + ("--max_configs=two",):

@@ -1,0 +1,63 @@
+"""Looking on while other processes drain a run: its events as they come, until nobody works on it any more.
+
+Reads only; what is shown of it is report/watch.py's business.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+
+from kwdag import jobdir, journal
+from kwdag.journal import Event
+from kwdag.report.watch import totals_of
+from kwdag.runs import RunFile
+
+#: Seconds between two looks, and after which a run without a living worker counts as over.
+LOOK, SILENCE = 0.25, 3.0
+
+
+def totals(run_file: RunFile) -> dict[str, int]:
+    """node -> number of jobs of all rounds planned so far, in the order of the pipeline."""
+    found = dict.fromkeys(run_file.meta["nodes"], 0)
+    for number in range(1, run_file.rounds() + 1):
+        content = jobdir.read_json(f"{run_file.round_dpath(number)}/jobs.json")
+        for node, count in totals_of(job[0] for job in content["jobs"]).items():
+            found[node] += count
+    return {node: count for node, count in found.items() if count}
+
+
+def follow(run_file: RunFile) -> Iterator[Event | None]:
+    """The events of a run from its beginning; None whenever there is nothing new. Ends with the run."""
+    reader = journal.Reader(run_file.journal)
+    heard = time.monotonic()
+    while True:
+        quiet = True
+        for event in reader.news():
+            quiet = False
+            yield event
+        if not quiet or workers(run_file):
+            heard = time.monotonic()
+        elif time.monotonic() - heard > SILENCE:
+            return
+        yield None
+        time.sleep(LOOK)
+
+
+def workers(run_file: RunFile) -> list[str]:
+    """Names of the processes that drain a run: those of this host that live, and all of other hosts."""
+    folder = f"{run_file.dpath}/workers"
+    return [
+        name for name in (os.listdir(folder) if os.path.isdir(folder) else []) if _lives(f"{folder}/{name}")
+    ]
+
+
+def _lives(path: str) -> bool:
+    try:
+        with open(path) as file:
+            entry = json.load(file)
+    except (OSError, ValueError):
+        return False
+    return entry["host"] != os.uname().nodename or os.path.exists(f"/proc/{entry['pid']}")
