@@ -6,7 +6,6 @@ from __future__ import annotations
 import multiprocessing
 import re
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -82,7 +81,7 @@ class Timer:
             return
         outcome.samples.append(sample)
         self._say(outcome, f"{sample.wall:.3f} s, {sample.max_rss / 2**20:.0f} MiB")
-        self._put_away(case, benchmark, peer)
+        self._keep(case, benchmark, peer)
 
     def _say(self, outcome: Outcome, text: str) -> None:
         print(
@@ -114,14 +113,14 @@ class Timer:
             self._finished[key] = case
         return self._finished[key]
 
-    def _put_away(self, case: Case, benchmark: Benchmark, peer: Installed) -> None:
-        """Keep the first finished run for a later benchmark; remove the rest, which may be many files."""
-        key = (peer.peer.name, case.kind, case.rows)
+    def _keep(self, case: Case, benchmark: Benchmark, peer: Installed) -> None:
+        """Remember the first finished run for a later benchmark.
+
+        Nothing is removed before the end: for some seconds after many files were removed, a file system
+        such as ext4 makes new ones several times slower, and the next peer would pay for that.
+        """
         if benchmark.action == "run":
-            self._finished.setdefault(key, case)
-        if self._finished.get(key) != case:
-            # Not shutil.rmtree, whose lists of a large folder would stay in this process's peak memory.
-            subprocess.run(["rm", "-rf", "--", case.folder], check=True)
+            self._finished.setdefault((peer.peer.name, case.kind, case.rows), case)
 
     def _run(self, case: Case, action: str, peer: Installed, limits: Limits) -> Sample:
         before = _newest(case)

@@ -1,4 +1,4 @@
-"""Running one job as a person would: `bash invoke.sh`, which claims it, sets old outputs aside and records it."""
+"""Running one job as a person would: `bash invoke.sh`, which claims it and records its end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import NoReturn
 
-from kwdag import claims, inventory, jobdir
+from kwdag import inventory, jobdir
 from kwdag.errors import KwdagError
 from kwdag.find_job import Found
 
@@ -22,16 +22,9 @@ def become(job: Found) -> NoReturn:
     if not os.path.exists(script):
         raise KwdagError("there is no invoke.sh", where=job.dpath, hint="kwdag schedule --run=1 makes it")
     if inventory.is_running(job.dpath):
-        raise KwdagError(f"{job.job_id} runs right now, {holder(job.dpath)}",
+        raise KwdagError(f"it runs right now: {inventory.held_by(job.dpath)}", where=job.job_id,
                          hint="kwdag logs -f shows its output")  # fmt: skip
     sys.stdout.flush()
     sys.stderr.flush()
     bash = shutil.which("bash") or "/bin/bash"
     os.execv(bash, [bash, script])
-
-
-def holder(dpath: str) -> str:
-    """Who holds a job, in words."""
-    found = claims.holder(dpath)
-    host = str(found.get("host") or "another host").partition("/")[0]
-    return f"as process {found['pid']} on {host}" if "pid" in found else f"on {host}"

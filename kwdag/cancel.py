@@ -14,7 +14,7 @@ from kwdag.find_job import Found
 
 if TYPE_CHECKING:
     from kwdag.backends.slurm_cli import Slurm
-    from kwdag.backends.slurm_watch import Flight
+    from kwdag.backends.slurm_flight import Flight
 
 #: A scheduler that waits for a job of another one takes it over when that is ended: look so often again,
 PASSES = 5
@@ -59,7 +59,7 @@ def cancel(root: str) -> Cancelled:
         time.sleep(SETTLE)
     for job in running.values():
         if _runs(job):
-            done.left[job.job_id] = _where(job)
+            done.left[job.job_id] = inventory.held_by(job.dpath)
         else:
             done.ended.append(job.job_id)
     return done
@@ -70,13 +70,7 @@ def _jobs(root: str) -> Iterator[Found]:
 
 
 def _runs(job: Found) -> bool:
-    return inventory.look(job.node, job.job_id, job.dpath).state == "running"
-
-
-def _where(job: Found) -> str:
-    holder = claims.holder(job.dpath)
-    host = str(holder.get("host", "another host")).partition("/")[0]
-    return f"pid {holder.get('pid', '?')} on {host}"
+    return inventory.is_running(job.dpath)
 
 
 def _stop_workers(root: str, done: Cancelled) -> None:
@@ -106,27 +100,22 @@ def _cancel_slurm(root: str, done: Cancelled) -> None:
     """Cancel the arrays of all runs below a root that may have something left in Slurm."""
     from kwdag.backends import slurm_files as files
 
-    open_runs = files.open_runs(root)
-    if not open_runs:
+    if not files.open_runs(root):
         return
     from kwdag.backends.slurm_cli import Slurm
-    from kwdag.backends.slurm_watch import Flight
+    from kwdag.backends.slurm_flight import in_flight
 
     slurm = Slurm()
     try:
-        lines = slurm.queue()
-        for flight in map(Flight, open_runs):
-            flight.recover(lines)
-            flight.see(lines)
-            if flight.alive:
-                slurm.cancel(flight.ids())
-                done.arrays += sorted(flight.ids())
+        for flight in in_flight(root, slurm):
+            slurm.cancel(flight.ids())
+            done.arrays += sorted(flight.ids())
             if _has_ended(slurm, flight):
                 files.close(flight.run_file)
             else:
                 done.left[os.path.basename(flight.run_file.dpath)] = "its Slurm tasks have not ended yet"
     except BackendError as error:
-        done.left["slurm"] = str(error)
+        done.left["Slurm"] = str(error)
 
 
 def _has_ended(slurm: Slurm, flight: Flight) -> bool:

@@ -35,7 +35,7 @@ class Wish:
 
     Attributes:
         failed: those that failed or were cut off.
-        stale: done ones whose inputs changed or whose ancestors ran again; with outlooks also by their command.
+        stale: done ones whose inputs changed or whose ancestors ran again; by outlooks also the command.
         unwanted: those that no outlook asks for.
         outlooks: of the given params.
     """
@@ -67,7 +67,7 @@ def choose(root: str, wish: Wish) -> list[Doomed]:
 
 def _tests(root: str, wish: Wish) -> list[Callable[[Entry], str | None]]:
     """Functions from a job to why it can go, None when it stays."""
-    tests = [_failure] if wish.failed else []
+    tests: list[Callable[[Entry], str | None]] = [_failure] if wish.failed else []
     if wish.stale:
         ledger = Ledger(root)
         tests.append(lambda entry: _staleness(entry, wish.outlooks, ledger))
@@ -97,6 +97,11 @@ def _unwanted(entry: Entry, outlooks: Sequence[Outlook]) -> str | None:
         if entry.job_id in outlook.plan.jobs or entry.node in outlook.plan.open:
             return None
     return "unwanted"
+
+
+def undecided(outlooks: Iterable[Outlook]) -> list[str]:
+    """Nodes whose jobs all count as wanted, as some of their branches are not known yet."""
+    return list({node: None for outlook in outlooks for node in outlook.plan.open})
 
 
 def _size(dpath: str) -> int:
@@ -130,7 +135,7 @@ def _delete(root: str, job: Doomed, trash: str) -> str | None:
     attempt = claims.latest_attempt(job.dpath)
     claim = claims.acquire(job.dpath, attempt)
     if not isinstance(claim, claims.Claim):
-        return "it runs" if claim is None else "it has run since"
+        return f"it runs: {inventory.held_by(job.dpath)}" if claim is None else "it has run since"
     try:
         links = list(_links_to(root, job))
         # In one step: what is left of a job that is half deleted must not look like a job.

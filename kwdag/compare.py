@@ -50,7 +50,7 @@ def compare(a: Found, b: Found) -> Difference:
         state=_sides(*({"state": _state(one)} for one in (a, b))),
         params=_sides(_params(a), _params(b)),
         ancestors=_only(_ancestors(a), _ancestors(b), _by_node),
-        command=_only(_command(a), _command(b), lambda lines: {"lines": lines} if lines else {}),
+        command=_only(_command(a), _command(b), lambda lines: {"lines": tuple(lines)} if lines else {}),
         metrics=_sides(_metrics(a), _metrics(b)),
     )
 
@@ -71,10 +71,10 @@ def _only(a: list[str], b: list[str], grouped: Callable[[list[str]], Mapping[str
                   grouped([one for one in b if one not in set(a)]))  # fmt: skip
 
 
-def _by_node(ids: Iterable[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _by_node(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
     for job_id in ids:
-        found.setdefault(node_of(job_id), []).append(job_id)
+        found[node_of(job_id)] = (*found.get(node_of(job_id), ()), job_id)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kwdag import jobdir
-from kwdag.errors import KwdagError, did_you_mean
+from kwdag.errors import KwdagError, nearest
 from kwdag.inventory import checked_root
 
 #: So many candidates are named.
@@ -94,7 +94,8 @@ def _nearest(name: str, ids: list[str]) -> str | None:
     nodes = {node_of(job_id) for job_id in ids}
     near = [job_id for job_id in ids if shared[job_id] == most]
     if most < 2 or len(near) > SHOWN:
-        return did_you_mean(name.partition("_id_")[0], nodes)
+        node = nearest(name.partition("_id_")[0], nodes)
+        return f"did you mean {node!r}?" if node else f"the jobs are of {', '.join(sorted(nodes))}"
     return f"did you mean {' or '.join(near)}?"
 
 

@@ -68,12 +68,24 @@ def look(node: str, job_id: str, dpath: str) -> Entry:
 
 
 def _unfinished(node: str, job_id: str, dpath: str) -> Entry:
-    attempt = claims.latest_attempt(dpath) if os.path.isdir(dpath) else 0
-    if claims.is_held(dpath) or (attempt and claims.held_abroad(dpath, attempt)):
+    if is_running(dpath):
         return Entry(node, job_id, dpath, "running", None)
-    if attempt:
+    if os.path.isdir(dpath) and claims.latest_attempt(dpath):
         return Entry(node, job_id, dpath, "interrupted", "an earlier run of it was cut off")
     return Entry(node, job_id, dpath, "pending", None)
+
+
+def is_running(dpath: str) -> bool:
+    """Whether somebody runs a job, here or, as far as is known, on another host."""
+    attempt = claims.latest_attempt(dpath) if os.path.isdir(dpath) else 0
+    return claims.is_held(dpath) or bool(attempt and claims.held_abroad(dpath, attempt))
+
+
+def held_by(dpath: str) -> str:
+    """Who claimed a job last, in words."""
+    found = claims.holder(dpath)
+    host = str(found.get("host") or "a host that is not known").partition("/")[0]
+    return f"process {found['pid']} on {host}" if "pid" in found else host
 
 
 def counts(entries: list[Entry]) -> dict[str, Counter[str]]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kwdag import runs
+from kwdag import jobdir, runs
 from kwdag.pipeline_ref import load_recorded
 from kwdag.runs import RunFile
-from kwdag.scheduling import Options, Request, absent_of, look_ahead
+from kwdag.scheduling import Options, Outlook, Request, absent_of, look_ahead
 from kwdag.state import Inspector
 from kwdag.tasks import TaskMaker
 
@@ -32,8 +32,18 @@ def plan_next(run_file: RunFile, number: int) -> bool:
     maker = TaskMaker(outlook.plan)
     attempts = {job.id: outlook.states[job.id].attempt for job in jobs}
     absent = absent_of(outlook)
+    _note_slurm_options(run_file, number + 1, outlook)
     runs.write_round(run_file, number + 1, jobs, attempts, map(maker.task, jobs), absent)
     return True
+
+
+def _note_slurm_options(run_file: RunFile, number: int, outlook: Outlook) -> None:
+    """Leave the options of rows for whoever submits the round to Slurm."""
+    if run_file.meta["backend"] == "slurm":
+        dpath = run_file.round_dpath(number)
+        jobdir.make_dir(dpath)
+        options = {job_id: dict(found) for job_id, found in outlook.plan.slurm_options.items()}
+        jobdir.write_replacing(f"{dpath}/slurm_options.json", jobdir.as_json(options))
 
 
 def _request(run_file: RunFile) -> Request:

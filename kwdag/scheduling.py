@@ -121,6 +121,7 @@ def schedule(
     other_session_handler: str = "ask",
     slurm_options: Mapping[str, Any] | None = None,
     slurm_pack: int | None = None,
+    counted: Callable[[int], None] | None = None,
     announce: Callable[[Schedule], AbstractContextManager[Reporter]] | None = None,
 ) -> Schedule:
     """Expand a matrix over a pipeline and, with ``run``, run every combination once.
@@ -132,6 +133,7 @@ def schedule(
         max_configs: take only the first rows.
         retries: run a job that exits with another code than 0 so many times more.
         max_failures: stop after that many failed jobs; 0 goes on.
+        counted: told the number of rows before they are expanded.
         announce: called with the outlook before anything runs; what it returns is told what happens.
 
     Raises:
@@ -139,7 +141,9 @@ def schedule(
     """
     check_name(backend)
     _check_known(stale, STALE_POLICIES, "--stale")
-    request = prepare(params, root_dpath, pipeline, max_configs=max_configs, max_rows=max_rows)
+    request = prepare(
+        params, root_dpath, pipeline, max_configs=max_configs, max_rows=max_rows, counted=counted
+    )
     options = Options(cache, stale, adopt)
     inspector = Inspector()
     outlook = look_ahead(request, options, inspector)
@@ -177,9 +181,14 @@ def schedule(
 
 
 def prepare(
-    params: Any, root_dpath: str | os.PathLike[str], pipeline: Any = None, *, max_configs: int | None = None,
+    params: Any,
+    root_dpath: str | os.PathLike[str],
+    pipeline: Any = None,
+    *,
+    max_configs: int | None = None,
     max_rows: int = MAX_ROWS,
-) -> Request:  # fmt: skip
+    counted: Callable[[int], None] | None = None,
+) -> Request:
     """Load and check the matrix and the pipeline; nothing below the root is read or written."""
     workdir = os.getcwd()
     root = _checked_root(root_dpath, workdir)
@@ -194,7 +203,7 @@ def prepare(
     if "\n" in root and any(edge.gather for edge in wiring.edges):
         # A manifest is one path a line: its readers would see two.
         raise RootError(f"{root!r} holds a newline, which gathered paths cannot", where="--root_dpath")
-    rows, warnings = _rows(loaded, max_configs, max_rows)
+    rows, warnings = _rows(loaded, max_configs, max_rows, counted)
     return Request(found, reference, wiring, rows, where, root, workdir, tuple(warnings))
 
 
@@ -207,8 +216,12 @@ def _one_pipeline(params: Params, given: Any) -> Any:
     return given if params.pipeline is None else params.pipeline
 
 
-def _rows(params: Params, max_configs: int | None, max_rows: int) -> tuple[list[dict[str, Any]], list[str]]:
+def _rows(
+    params: Params, max_configs: int | None, max_rows: int, counted: Callable[[int], None] | None
+) -> tuple[list[dict[str, Any]], list[str]]:
     count = count_rows(params)
+    if counted:
+        counted(count)
     if count > max_rows:
         raise MatrixError(f"the matrix has {count:,} rows, more than {max_rows:,}", where=params.name,
                           hint=f"if that is meant, add --max_rows={count}")  # fmt: skip

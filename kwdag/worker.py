@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -222,7 +222,8 @@ class Worker:
                     timed_out = not self._ends_in_time(pid, task.timeout, claim)
                     _, wait_status, usage = _end(pid) if timed_out else os.wait4(pid, 0)
             except BaseException:
-                _end(pid)
+                with suppress(ProcessLookupError, ChildProcessError):  # it may have ended by itself just now
+                    _end(pid)
                 raise
         code = os.waitstatus_to_exitcode(wait_status)
         return {

@@ -14,19 +14,23 @@ TOP = Path(__file__).parent.parent
 #: Every module of kwdag, from left to right: each may import those before it. A new module finds its place.
 ORDER = """
     version  errors  units  kwdag
-    jobdir  leases  claims  journal  stamps  hashing  draw                    what every stage may use
+    jobdir  leases  claims  processes  journal  stamps  hashing  draw         what every stage may use
     yamlio  sources  importing  params  matrix                                   params YAML -> rows
     loading  kwdagger_compat  ports  node  pipeline  yaml_pipeline  pipeline_ref        pipelines
     render  plan  grid  gather  scatter  resolve                                 rows -> plan
     contract  script  tasks  bash_script  state  select                          plan -> what to do, and why
-    worker  runs  backends.base  backends.shares  backends.drain                 run it
+    worker  runs  backends.base  backends.store  backends.shares  backends.drain                 run it
     backends.serial  backends.tmux
-    backends.slurm_plan  backends.slurm_cli  backends.slurm_files  backends.slurm_task  backends.slurm_submit
+    backends.slurm_plan  backends.slurm_cli  backends.slurm_files  backends.slurm_flight  backends.slurm_task
+    backends.slurm_submit
     backends.slurm_watch  backends.slurm
     backends  scheduling  rounds  drainer  backends.slurm_next
     inventory  results  ranking  query  report.text  report  aggregation            job directories -> report
-    report.inspect_text  report.watch  report.progress  report.schedule_text  report.status_text  observe
-    cli.options  cli.aggregate_cmd  cli.completion_cmd  cli.demo_cmd  cli.inspect_cmd  cli.schedule_cmd
+    find_job  explain  compare  cancel  clean  follow  by_hand      single jobs; ending, clearing
+    report.inspect_text  report.watch  report.control_text  report.progress  report.schedule_text
+    report.status_text  observe
+    cli.options  cli.job_args  cli.cancel_cmd  cli.clean_cmd  cli.diff_cmd  cli.logs_cmd  cli.run_cmd
+    cli.why_cmd  cli.aggregate_cmd  cli.completion_cmd  cli.demo_cmd  cli.inspect_cmd  cli.schedule_cmd
     cli.status_cmd  cli  __main__
 """
 

@@ -20,13 +20,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kwdag import journal, runs
+from kwdag import journal
 from kwdag.backends import shares
 from kwdag.backends.base import Ended, Reporter, Run, Setup
+from kwdag.backends.store import store
 from kwdag.errors import BackendError, did_you_mean
 from kwdag.plan import Job
+from kwdag.processes import registered, terminate
 from kwdag.runs import RunFile
-from kwdag.tasks import TaskMaker
 from kwdag.worker import Interrupted
 
 HANDLERS = ("ask", "kill", "ignore", "auto")
@@ -120,7 +121,7 @@ class TmuxBackend:
             return list(self._follow(run, run_file, names, report))
         except Interrupted as stop:
             if stop.signum != signal.SIGHUP:
-                stop_workers(run_file)
+                terminate(registered(run_file.dpath))
             raise
 
     def _open(self, run_file: RunFile, environment: _Environment, count: int) -> list[str]:
@@ -167,15 +168,6 @@ def _report(event: journal.Event, jobs: Mapping[str, Job], report: Reporter) -> 
         ended = Ended(job, event.what, None if event.what == "done" else event.note, status)
         report.ended(ended)
         yield ended
-
-
-def store(run: Run, settings: Mapping[str, Any]) -> RunFile:
-    """Write a run down for other processes."""
-    maker = TaskMaker(run.plan)
-    meta = {**settings, **run.request, "workdir": run.plan.workdir}
-    run_file = runs.create(run.plan.root, meta, run.plan.wiring.nodes.values())
-    runs.write_round(run_file, 1, run.jobs, run.attempts, map(maker.task, run.jobs), run.absent)
-    return run_file
 
 
 def how_to_attach(names: list[str]) -> list[str]:
@@ -225,37 +217,8 @@ def kill(session: str) -> None:
 def end_session(session: str) -> None:
     """End the jobs of a session as Ctrl-C would, then close it."""
     pid = tmux("display-message", "-p", "-t", f"{session}:", "#{pane_pid}").strip()
-    _terminate([int(pid)])
+    terminate([int(pid)])
     kill(session)
-
-
-def stop_workers(run_file: RunFile) -> None:
-    """End the processes of a run on this host, and with them their jobs."""
-    folder = f"{run_file.dpath}/workers"
-    pids = []
-    for name in os.listdir(folder) if os.path.isdir(folder) else []:
-        with open(f"{folder}/{name}") as file:
-            entry = json.load(file)
-        if entry.get("host") == os.uname().nodename:
-            pids.append(int(entry["pid"]))
-    _terminate(pids)
-
-
-def _terminate(pids: list[int], patience: float = 15.0) -> None:
-    """SIGTERM to processes, and wait for their end."""
-    alive = [pid for pid in pids if _signal(pid, signal.SIGTERM)]
-    deadline = time.monotonic() + patience
-    while alive and time.monotonic() < deadline:
-        time.sleep(0.05)
-        alive = [pid for pid in alive if _signal(pid, 0)]
-
-
-def _signal(pid: int, signum: int) -> bool:
-    try:
-        os.kill(pid, signum)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 # -- environment -----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import sys
 from typing import Any, NoReturn
@@ -20,6 +21,12 @@ COMMANDS = {
     "schedule": "Expand a matrix over a pipeline and run every combination once.",
     "aggregate": "Rank the results of a run in one table.",
     "status": "Say in what state the jobs below a root are, and why.",
+    "why": "Say why a job is in its state, and what the next run would do with it.",
+    "logs": "Print what a job printed, or follow it.",
+    "run": "Run one job again, in the foreground.",
+    "diff": "Say in what two jobs differ.",
+    "cancel": "End what runs below a root.",
+    "clean": "Delete failed, stale or unwanted jobs; a dry run first.",
     "inspect": "Show the nodes, ports and parameters of a pipeline.",
     "demo": "Run a small grid from start to ranked table.",
     "completion": "Print the completion script of a shell.",
@@ -99,6 +106,7 @@ def _usage(error: click.UsageError) -> str:
     """Click's complaint on one line, with the nearest option."""
     text = " ".join(error.format_message().split()).rstrip(".")
     text = text[:1].lower() + text[1:].replace(". Did you mean", "; did you mean")
+    text = re.sub(r"\. \(Did you mean one of: (.*)\)$", r"; did you mean one of \1", text)
     if isinstance(error, click.NoSuchOption) and error.option_name.startswith("--enable_"):
         text += "; a node is switched off in the params, by `<node>.__enabled__: 0`"
     command = error.ctx.command_path.partition(" ")[2] if error.ctx else ""

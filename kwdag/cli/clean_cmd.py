@@ -40,9 +40,10 @@ def command(
     inventory.checked_root(root)
     outlooks = [explain.planned(one, root, pipeline) for one in params]
     doomed = clean.choose(root, clean.Wish(failed, stale, unwanted, outlooks))
+    undecided = clean.undecided(outlooks) if unwanted else []
     kept = clean.delete(root, doomed) if run else {}
     if json:
-        print_json("clean", 1, control_text.doomed_json(doomed, kept, run))
+        print_json("clean", 1, control_text.doomed_json(doomed, kept, run, undecided))
     else:
-        click.echo("\n".join(control_text.doomed_lines(doomed, kept, run)))
+        click.echo("\n".join(control_text.doomed_lines(doomed, kept, run, undecided)))
     return int(bool(kept))

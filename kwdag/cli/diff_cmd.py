@@ -12,7 +12,7 @@ Example:
   kwdag diff predict_id_mvj predict_id_7qb --root_dpath=out
 
 \b
-Exit codes: 0 nothing differs, 1 something does, 2 bad input."""
+Exit codes: 0, 2 bad input."""
 
 
 @click.command(cls=Command, name="diff", epilog=EPILOG)
@@ -20,7 +20,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 bad input."""
 @click.argument("other")
 @root_option()
 @flag("--json", 0, "Print the report as JSON.")
-def command(job: str, other: str, root_dpath: str, json: bool) -> int:
+def command(job: str, other: str, root_dpath: str, json: bool) -> None:
     """Say in what two jobs differ: state, parameters, ancestors, command and metrics.
 
     JOB and OTHER are job ids, or as much of their beginnings, or of their hashes', as is unique.
@@ -34,4 +34,3 @@ def command(job: str, other: str, root_dpath: str, json: bool) -> int:
         print_json("diff", 1, control_text.difference_json(found))
     else:
         click.echo("\n".join(control_text.difference_lines(found)))
-    return int(bool(found.sections))

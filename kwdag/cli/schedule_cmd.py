@@ -33,6 +33,8 @@ GROUPS = {
     "What to print": ("print_queue", "print_varied", "print_commands", "json"),
 }
 
+#: From so many rows on their number is said before they are expanded.
+LARGE = 10_000
 _FOR_SCHEDULING = (
     *("backend", "cache", "stale", "adopt", "max_configs", "max_rows", "enable_links", "log"),
     *(
@@ -104,7 +106,8 @@ def command(**asked: Any) -> int:
         with stopping():
             found = scheduling.schedule(
                 asked["params"], root_dpath=asked["root_dpath"], pipeline=asked["pipeline"], run=asked["run"],
-                announce=None if asked["json"] else lambda first: _announce(first, asked), **options,
+                counted=_say_rows, announce=None if asked["json"] else lambda first: _announce(first, asked),
+                **options,
             )  # fmt: skip
     except Interrupted as stop:
         click.echo("\nstopped; the same command goes on from here", err=True)
@@ -114,6 +117,12 @@ def command(**asked: Any) -> int:
     else:
         click.echo(schedule_text.ending(found, asked["queue_name"]))
     return 0 if found.complete or not found.ran else 1
+
+
+def _say_rows(count: int) -> None:
+    """A large grid takes a moment to expand: say how large it is before that."""
+    if count >= LARGE:
+        click.echo(f"expanding {count:,} rows", err=True)
 
 
 def _announce(first: Schedule, asked: dict[str, Any]) -> Any:

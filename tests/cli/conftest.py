@@ -122,4 +122,6 @@ def scrubbed(text: str, folder: Path) -> str:
     text = re.sub(r"_id_[a-z2-7]{13}\b", "_id_{id}", text)
     text = re.sub(r"(?<=')[a-z]{12}(?=': \{)|(?<=unknown )[a-z]{12}\b", "{hashid}", text)
     text = re.sub(r"-[0-9a-f]{8}\.sh", "-{hash}.sh", text)
+    text = re.sub(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "{when}", text)
+    text = re.sub(r"\b[\d.]+ [kM]?B\b", "{size}", text).replace(f"on {os.uname().nodename},", "on {host},")
     return re.sub(r"\b\d+\.\d\d s", "{time} s", text)

@@ -408,6 +408,8 @@ DOCUMENTS = {
 NO_PARAMS = "no params are given; --params takes YAML text or the path of a YAML file"
 SCHEDULE = ("schedule", "--params=params.yaml", "--root_dpath=out")
 
+GOOD = "--root_dpath=good"
+
 # a command line -> what it complains of
 COMMANDS = {
     # schedule
@@ -489,6 +491,39 @@ COMMANDS = {
     ("status", "good", "--lines=x"):
         "status: invalid value for '--lines': 'x' is not a whole number from 0 on",
     ("status", "good", "--line=3"): "status: no such option '--line'; did you mean '--lines'?",
+    # single jobs
+    ("why",): "why: missing argument 'JOB'",
+    ("why", "abc"): "./kwdag_output: no such folder",
+    ("why", "abc", "--root_dpath=god"): "god: no such folder; did you mean 'good'?",
+    ("why", "abc", "--root_dpath=a.txt"): "a.txt: this is a file, not the root folder of a run",
+    ("why", "abc", "--root_dpath=empty"): "empty: no job 'abc'; there are none",
+    ("why", "scroe", GOOD): "good: no job 'scroe'; did you mean score_id_rdsm6kcolzxiv?",
+    ("why", "xyzzy", GOOD): "good: no job 'xyzzy'; the jobs are of score",
+    ("why", "score", GOOD, "--params=param.yaml"):
+        "no such params file 'param.yaml'; did you mean 'params.yaml'?",
+    ("why", "score", GOOD, "--line=3"):
+        "why: no such option '--line'; did you mean one of '--lines', '--pipeline'?",
+    ("logs",): "logs: missing argument 'JOB'",
+    ("logs", "xyzzy", GOOD): "good: no job 'xyzzy'; the jobs are of score",
+    ("logs", "good/score"): "{here}/good/score: this is no job directory",
+    ("run",): "run: missing argument 'JOB'",
+    ("run", "xyzzy", GOOD): "good: no job 'xyzzy'; the jobs are of score",
+    ("diff", "score", GOOD): "diff: missing argument 'OTHER'",
+    ("diff", "score", "xyzzy", GOOD): "good: no job 'xyzzy'; the jobs are of score",
+    # cancel, clean
+    ("cancel",): "./kwdag_output: no such folder",
+    ("cancel", "god"): "god: no such folder; did you mean 'good'?",
+    ("cancel", "a.txt"): "a.txt: this is a file, not the root folder of a run",
+    ("clean",): "nothing is chosen; say --failed, --stale or --unwanted",
+    ("clean", "good"): "nothing is chosen; say --failed, --stale or --unwanted",
+    ("clean", "god", "--failed"): "god: no such folder; did you mean 'good'?",
+    ("clean", "empty", "--failed"): "{here}/empty: no jobs below it; kwdag schedule --run=1 makes some",
+    ("clean", "good", "--unwanted"):
+        "--unwanted: the params that are still wanted are needed; give them by --params, as often as there"
+        " are some",
+    ("clean", "good", "--unwanted", "--run=1", "--params=param.yaml"):
+        "no such params file 'param.yaml'; did you mean 'params.yaml'?",
+    ("clean", "good", "--faild"): "clean: no such option '--faild'; did you mean '--failed'?",
     # inspect
     ("inspect",): "inspect: missing argument 'PIPELINE'",
     ("inspect", "nothing"):
@@ -501,13 +536,16 @@ COMMANDS = {
     ("inspect", "pipe.yaml", "--yml"): "inspect: no such option '--yml'; did you mean '--yaml'?",
     # the others
     ("schedul",): "no command 'schedul'; did you mean 'schedule'?",
-    ("foo",): "no command 'foo'; known: aggregate, completion, demo, inspect, schedule, status",
+    ("foo",):
+        "no command 'foo'; known: aggregate, cancel, clean, completion, demo, diff, inspect, logs, run,"
+        " schedule, status, why",
     ("--verzion",): "no such option '--verzion'; did you mean '--version'?",
     ("completion", "tcsh"):
         "completion: invalid value for '{bash|zsh|fish}': 'tcsh' is not one of 'bash', 'zsh', 'fish'",
     ("demo", "a.txt/b"): "a.txt/b: cannot write there: Not a directory",
 }  # fmt: skip
 
+NEED_A_RUN = ("aggregate", "status", "why", "logs", "run", "diff", "cancel", "clean")
 SCORE = """\
 pipeline:
   nodes:
@@ -552,7 +590,7 @@ def test_a_bad_document_is_refused(kwdag, here, files, expected, run):
 
 @pytest.mark.parametrize(("argv", "expected"), COMMANDS.items(), ids=map(" ".join, COMMANDS))
 def test_a_bad_command_is_refused(kwdag, here, argv, expected):
-    if argv[0] in ("aggregate", "status"):
+    if argv[0] in NEED_A_RUN:
         assert kwdag("schedule", "--root_dpath=good", "--run=1", f"--params={SCORE}").code == 0
     before = tree(here)
     assert complaint(kwdag(*argv), here) == expected
