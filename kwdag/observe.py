@@ -9,8 +9,10 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
-from kwdag import jobdir, journal
+from kwdag import jobdir, journal, processes
+from kwdag.backends import slurm_files
 from kwdag.journal import Event
 from kwdag.report.watch import totals_of
 from kwdag.runs import RunFile
@@ -38,7 +40,7 @@ def follow(run_file: RunFile) -> Iterator[Event | None]:
         for event in reader.news():
             quiet = False
             yield event
-        if not quiet or workers(run_file):
+        if not quiet or is_worked_on(run_file):
             heard = time.monotonic()
         elif time.monotonic() - heard > SILENCE:
             return
@@ -46,18 +48,21 @@ def follow(run_file: RunFile) -> Iterator[Event | None]:
         time.sleep(LOOK)
 
 
-def workers(run_file: RunFile) -> list[str]:
-    """Names of the processes that drain a run: those of this host that live, and all of other hosts."""
+def is_worked_on(run_file: RunFile) -> bool:
+    """Whether anything drains a run: a process of this host, one of another host, or a task of Slurm."""
+    if processes.registered(run_file.dpath):
+        return True
     folder = f"{run_file.dpath}/workers"
-    return [
-        name for name in (os.listdir(folder) if os.path.isdir(folder) else []) if _lives(f"{folder}/{name}")
-    ]
+    entries = (_entry(f"{folder}/{name}") for name in (os.listdir(folder) if os.path.isdir(folder) else []))
+    if any(entry.get("host") != os.uname().nodename for entry in entries if entry):
+        return True
+    return run_file.meta["backend"] == "slurm" and not slurm_files.is_closed(run_file)
 
 
-def _lives(path: str) -> bool:
+def _entry(path: str) -> dict[str, Any]:
     try:
         with open(path) as file:
-            entry = json.load(file)
+            found = json.load(file)
     except (OSError, ValueError):
-        return False
-    return entry["host"] != os.uname().nodename or os.path.exists(f"/proc/{entry['pid']}")
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kwdag.errors import PipelineError, did_you_mean
@@ -124,24 +124,38 @@ def _text(value: Any) -> str:
     return repr(value) if isinstance(value, bool | int | float) else str(value)
 
 
-def flag_words(node: ProcessNode, name: str, value: Token) -> list[str]:
-    """The quoted words that pass one named value to the node's program."""
+def flag_words(
+    node: ProcessNode, name: str, value: Token, quote: Callable[[str], str] = shlex.quote
+) -> list[str]:
+    """The words that pass one named value to the node's program, quoted for bash."""
     if value is None:
         return []
     if name in node.flags and value in ("True", "False"):
         return [_dashed(node, name)] if value == "True" else []
     if isinstance(value, tuple):
-        return [_dashed(node, name), *map(shlex.quote, value)]
+        return [_dashed(node, name), *map(quote, value)]
     style = node.flag_style
     if style == "--key=value":
-        return [f"--{name}={shlex.quote(value)}"]
+        return [f"--{name}={quote(value)}"]
     if style == "key=value":
-        return [f"{name}={shlex.quote(value)}"]
-    return [_dashed(node, name), shlex.quote(value)]
+        return [f"{name}={quote(value)}"]
+    return [_dashed(node, name), quote(value)]
 
 
 def _dashed(node: ProcessNode, name: str) -> str:
     return {"-key value": f"-{name}", "key=value": name}.get(node.flag_style, f"--{name}")
+
+
+def argv(node: ProcessNode, values: Mapping[str, Token]) -> tuple[str, ...] | None:
+    """The program and its arguments as they are, where no shell is needed to start it; else None."""
+    if not can_exec(node):
+        return None
+    words = str(node.executable).split()
+    return (*words, *(w for name, value in values.items() for w in flag_words(node, name, value, _as_is)))
+
+
+def _as_is(text: str) -> str:
+    return text
 
 
 def command_words(node: ProcessNode, values: Mapping[str, Token]) -> list[str]:

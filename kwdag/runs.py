@@ -87,7 +87,8 @@ class Round:
             file.seek(self.offsets[job.id])
             data = json.loads(file.readline())
         upstream = tuple((node, job_id) for node, job_id in data["upstream"])
-        return Task(**{**data, "inputs": tuple(data["inputs"]), "upstream": upstream})
+        argv = None if data["argv"] is None else tuple(data["argv"])
+        return Task(**{**data, "inputs": tuple(data["inputs"]), "upstream": upstream, "argv": argv})
 
 
 def create(root: str, meta: Mapping[str, Any], nodes: Iterable[ProcessNode]) -> RunFile:
@@ -135,11 +136,13 @@ def write_round(
     attempts: Mapping[str, int],
     tasks: Iterable[Task],
     absent: frozenset[str] = frozenset(),
+    places: Mapping[str, int] | None = None,
 ) -> None:
     """Write the graph and the tasks of a round; the graph comes last and makes the round count.
 
     Args:
         absent: ids of other jobs that have no result and will get none: partial gathers go without them.
+        places: job id -> when it is its turn among the ready jobs, where that is not the order of the rows.
     """
     dpath = run.round_dpath(number)
     jobdir.make_dir(dpath)
@@ -147,7 +150,7 @@ def write_round(
         offsets = _write_tasks(f"{dpath}/tasks.jsonl", tasks)
     except OSError as error:
         raise jobdir.writing(dpath, error) from None
-    content = _graph(list(jobs), attempts, offsets, absent)
+    content = _graph(list(jobs), attempts, offsets, absent, places or {})
     jobdir.write_replacing(f"{dpath}/jobs.json", json.dumps(content, separators=(",", ":")))
 
 
@@ -164,7 +167,11 @@ def _write_tasks(path: str, tasks: Iterable[Task]) -> list[int]:
 
 
 def _graph(
-    jobs: list[Job], attempts: Mapping[str, int], offsets: list[int], absent: frozenset[str]
+    jobs: list[Job],
+    attempts: Mapping[str, int],
+    offsets: list[int],
+    absent: frozenset[str],
+    places: Mapping[str, int],
 ) -> dict[str, Any]:
     """The graph as JSON; jobs are told by their places in the list."""
     place = {job: index for index, job in enumerate(jobs)}
@@ -178,7 +185,7 @@ def _graph(
             [
                 job.id,
                 job.node.name,
-                list(job.order),
+                [places[job.id], 0] if places else list(job.order),
                 [place[up] for up in job.upstream if up in place],
                 [groups[group] for group in job.groups],
                 attempts.get(job.id, 0),

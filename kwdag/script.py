@@ -17,7 +17,7 @@ from typing import Any
 from kwdag import jobdir
 from kwdag.node import ProcessNode, overrides_command
 from kwdag.plan import Branch, External, Group, Job, Output, Plan
-from kwdag.render import Token, can_exec, command_words, quote_array
+from kwdag.render import Token, argv, can_exec, command_words, quote_array
 
 #: What `invoke.sh` does when a person runs it: claim the job, set the old outputs aside, record the end.
 BY_HAND = r"""# Below: what makes a run by hand count: claim the job, set old outputs aside, record the end.
@@ -142,6 +142,13 @@ def body(plan: Plan, job: Job) -> str:
     elif can_exec(node) and not overrides_command(node):
         command = f"exec {command}"
     return "\n".join([*lines, command]) + "\n"
+
+
+def direct_argv(plan: Plan, job: Job) -> tuple[str, ...] | None:
+    """The argv of a job that needs no bash: neither setup nor teardown, and a plain executable."""
+    if job.node.setup or job.node.teardown or overrides_command(job.node):
+        return None
+    return argv(job.node, values(plan, job))
 
 
 def command_hash(plan: Plan, text: str) -> str:

@@ -24,6 +24,8 @@ class Task:
         upstream: (node, job id) of every job read from.
         gathers: port -> members (`path`, `job`, `keys`) of the manifest.
         timeout: seconds after which the job is ended, or None.
+        workdir: the folder that it runs in.
+        argv: the program and its arguments, where it can be started without a shell.
     """
 
     id: str
@@ -37,6 +39,8 @@ class Task:
     upstream: tuple[tuple[str, str], ...]
     gathers: Mapping[str, list[dict[str, Any]]]
     timeout: float | None
+    workdir: str
+    argv: tuple[str, ...] | None
 
 
 def without(task: Task, absent: frozenset[str]) -> Task:
@@ -72,6 +76,8 @@ class TaskMaker:
             config=self.config(job),
             inputs=tuple(script.watched_inputs(self.plan, job)),
             upstream=tuple((up.node.name, up.id) for up in job.predecessors() if up.id not in absent),
+            workdir=self.plan.workdir,
+            argv=script.direct_argv(self.plan, job),
             gathers={port: self.members(group, absent) for port, group in script.gathered(job).items()},
             timeout=self._timeouts[job.node.name],
         )

@@ -69,6 +69,7 @@ class Worker:
     retries: int = 0
     job_env: dict[str, str] = field(default_factory=dict)
     tick: Callable[[], None] | None = None
+    _programs: dict[str, str | None] = field(default_factory=dict)
     _env: dict[str, str] = field(default_factory=dict)
     _bash: str = field(default_factory=lambda: shutil.which("bash") or "/bin/bash")
 
@@ -269,14 +270,32 @@ class Worker:
         if not self._env:
             self._env = {**os.environ, **self.env}
         env = {**self._env, **self.job_env, "KWDAG_JOB": task.id}
-        argv = [self._bash, f"{task.dpath}/{jobdir.INVOKE}"]
+        program = self._program(task, env)
+        if program is not None and task.argv is not None:
+            with suppress(OSError):  # bash says what is wrong with it, in the job's log
+                return _start(program, task.argv, env, actions)
+        argv = (self._bash, f"{task.dpath}/{jobdir.INVOKE}")
         try:
-            # A process group of its own: Ctrl-C reaches the scheduler alone, which ends the whole group.
-            # Python ignores some signals, which a job's programs count on: `yes | head` ends by SIGPIPE.
-            return os.posix_spawn(self._bash, argv, env, file_actions=actions, setpgroup=0,
-                                  setsigmask=[], setsigdef=_IGNORED)  # fmt: skip
+            return _start(self._bash, argv, env, actions)
         except OSError as error:  # it names bash, whatever it was that could not be opened
             raise OSError(error.errno, f"{error.strerror} (starting {self._bash})", argv[1]) from None
+
+    def _program(self, task: Task, env: Mapping[str, str]) -> str | None:
+        """The file of a job's program, where starting it does what `invoke.sh` would, less a bash."""
+        if task.argv is None or "BASH_ENV" in env or os.getcwd() != task.workdir:
+            return None
+        name = task.argv[0]
+        if name not in self._programs:
+            found = shutil.which(name, path=env.get("PATH"))
+            self._programs[name] = found and os.path.join(task.workdir, found)
+        return self._programs[name]
+
+
+def _start(program: str, argv: tuple[str, ...], env: Mapping[str, str], actions: list[Any]) -> int:
+    # A process group of its own: Ctrl-C reaches the scheduler alone, which ends the whole group.
+    # Python ignores some signals, which a job's programs count on: `yes | head` ends by SIGPIPE.
+    return os.posix_spawn(program, argv, env, file_actions=actions, setpgroup=0,
+                          setsigmask=[], setsigdef=_IGNORED)  # fmt: skip
 
 
 @contextmanager

@@ -18,7 +18,7 @@ ORDER = """
     yamlio  sources  importing  params  matrix                                   params YAML -> rows
     loading  kwdagger_compat  ports  node  pipeline  yaml_pipeline  pipeline_ref        pipelines
     render  plan  grid  gather  scatter  resolve                                 rows -> plan
-    contract  script  tasks  bash_script  state  select                          plan -> what to do, and why
+    contract  script  tasks  bash_script  state  select  durations             plan -> what to do, and why
     worker  runs  backends.base  backends.store  backends.shares  backends.drain                 run it
     backends.serial  backends.tmux
     backends.slurm_plan  backends.slurm_cli  backends.slurm_files  backends.slurm_flight  backends.slurm_task

@@ -19,6 +19,7 @@ from kwdag import jobdir
 from kwdag.backends import slurm_files as files
 from kwdag.backends.slurm_cli import Busy, Full, Limits, QueueLine, Slurm, option_words, patience
 from kwdag.backends.slurm_plan import Array, Options, Sizes, plan_arrays
+from kwdag.durations import known_seconds
 from kwdag.errors import BackendError
 from kwdag.node import ProcessNode
 from kwdag.plan import Job
@@ -28,8 +29,6 @@ from kwdag.units import count, memory, seconds
 #: The part of MaxJobCount that is ours to fill; jobs of others, and those that ended lately, count too.
 SHARE = 0.8
 _ARRAY = "--array="
-#: How many job directories of a node are asked how long its jobs take.
-SAMPLE = 64
 
 
 @dataclass(slots=True)
@@ -290,29 +289,3 @@ def slots(words: Options, limits: Limits) -> int:
     cpus = limits.cpus.get(given.get("partition", "").split(",")[0], limits.cpus.get("", 16))
     each = given.get("cpus-per-task", "1")
     return max(1, cpus // max(1, int(each) if each.isdecimal() else 1))
-
-
-def known_seconds(root: str, nodes: Iterable[str]) -> dict[str, float]:
-    """node -> mean duration of the jobs of it that are done below a root."""
-    found = {}
-    for node in nodes:
-        walls = [wall for wall in map(_wall, _some_jobs(f"{root}/{node}")) if wall is not None]
-        if walls:
-            found[node] = sum(walls) / len(walls)
-    return found
-
-
-def _some_jobs(folder: str) -> list[str]:
-    try:
-        names = sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [f"{folder}/{name}" for name in names[:: max(1, len(names) // SAMPLE)]]
-
-
-def _wall(dpath: str) -> float | None:
-    try:
-        status = jobdir.read_status(dpath)
-    except (jobdir.DamagedFile, OSError):
-        return None
-    return status.get("wall") if status and status["state"] == "done" else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from kwdag import runs
 from kwdag.backends.base import Run
+from kwdag.durations import known_seconds, longest_path_first
 from kwdag.runs import RunFile
 from kwdag.tasks import TaskMaker
 
@@ -16,5 +17,7 @@ def store(run: Run, settings: Mapping[str, Any]) -> RunFile:
     maker = TaskMaker(run.plan)
     meta = {**settings, **run.request, "workdir": run.plan.workdir}
     run_file = runs.create(run.plan.root, meta, run.plan.wiring.nodes.values())
-    runs.write_round(run_file, 1, run.jobs, run.attempts, map(maker.task, run.jobs), run.absent)
+    seconds = known_seconds(run.plan.root, run.plan.wiring.nodes)
+    places = longest_path_first(run.jobs, seconds) if seconds else {}
+    runs.write_round(run_file, 1, run.jobs, run.attempts, map(maker.task, run.jobs), run.absent, places)
     return run_file

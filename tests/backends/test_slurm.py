@@ -18,6 +18,7 @@ import pytest
 from kwdag import jobdir, scheduling
 from kwdag.backends.base import Setup
 from kwdag.backends.slurm import make
+from kwdag.cancel import cancel
 from kwdag.errors import BackendError
 from kwdag.scheduling import Options
 from kwdag.state import Inspector
@@ -248,6 +249,17 @@ def test_a_requeued_task_runs_the_job_again(lab, slurm):
     thread.join(60)
     assert ends(found[0]) == {"a": {"done": 1}}
     assert lab.ran() == ["a", "a"]
+
+
+def test_kwdag_cancel_ends_what_runs_and_what_waits(lab, slurm):
+    lab.node("a", f"touch {lab.folder}/started; sleep 60; echo > {{dst}}", algo_params={"x": 0})
+    thread, found = in_background(lab, {"matrix": {"a.x": list(range(20))}}, slurm_pack=1)
+    wait_until(lambda: started(lab))
+    done = cancel(str(lab.root))
+    assert done.arrays and done.left == {}
+    thread.join(60)
+    assert not found[0].complete
+    wait_until(lambda: not queued(slurm))
 
 
 def test_scancel_in_the_middle_then_resume(lab, slurm):
