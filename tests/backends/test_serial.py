@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -160,3 +161,33 @@ def test_two_schedulers_on_one_root_run_each_job_once(lab):
     for thread in threads:
         thread.join()
     assert codes == [0, 0, 0] and lab.ran() == ["a"] * 19
+
+
+PLAIN = """#!/bin/bash
+printf '%s\\n' "$0" "$#" "$@" "$KWDAG_JOB" "$PWD" > "$(printf '%s' "${1#--dst=}")"
+[ "$2" != --x=kill ] || kill -9 $$
+"""
+
+
+def test_a_plain_program_is_started_without_a_shell_and_by_hand_through_one(lab):
+    program = lab.file("program", PLAIN)
+    Path(program).chmod(0o755)
+    lab.spec["nodes"]["a"] = {"executable": program, "out_paths": {"dst": "a.txt"}, "algo_params": ["x"]}
+    text = "it's $(a) `b`\n -c"
+    lab.schedule({"a.x": [text]})
+    found = (lab.job("a") / "a.txt").read_text()
+    assert f"--x={text}\n" in found and f"\n{lab.folder}\n" in found
+    subprocess.run(["bash", str(lab.job("a") / "invoke.sh")], check=True, cwd="/")
+    assert (lab.job("a") / "a.txt").read_text() == found
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"), [("no-such-program-anywhere", "exit code 127"), ("program", "killed by SIGKILL")]
+)
+def test_a_plain_program_that_cannot_start_or_is_killed(lab, program, reason):
+    path = lab.file("program", PLAIN)
+    Path(path).chmod(0o755)
+    executable = path if program == "program" else program
+    lab.spec["nodes"]["a"] = {"executable": executable, "out_paths": {"dst": "a.txt"}, "algo_params": ["x"]}
+    (event,) = lab.schedule({"a.x": ["kill"]}).ended
+    assert (event.state, event.reason) == ("failed", reason)
