@@ -19,7 +19,7 @@ from typing import IO
 
 from kwdag import jobdir, journal, runs
 from kwdag.backends import shares
-from kwdag.backends.base import Ended
+from kwdag.backends.base import Ended, worker_options
 from kwdag.backends.drain import Drain
 from kwdag.errors import KwdagError
 from kwdag.plan import Job
@@ -103,15 +103,7 @@ def _registered(run_file: RunFile, name: str) -> Iterator[None]:
 def drain_rounds(run_file: RunFile, name: str, screen: Screen) -> None:
     """Drain one round after another, until no branches are left to open."""
     meta = run_file.meta
-    worker = Worker(
-        run_file.root,
-        backend=meta["backend"],
-        git=meta.get("git"),
-        log=meta.get("log", True),
-        links=meta.get("links", True),
-        retries=int(meta.get("retries") or 0),
-        tick=screen.follow,
-    )
+    worker = Worker(run_file.root, **worker_options(meta), tick=screen.follow)
     nodes = run_file.nodes()
     needs = shares.needs_of(nodes.values())
     host = shares.this_host(meta.get("devices"), any(need.gpus for need in needs.values()))

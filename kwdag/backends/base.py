@@ -81,6 +81,11 @@ class Setup:
         }
 
 
+def worker_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``Setup.settings`` says of the worker, as arguments for one in another process."""
+    return {key: settings[key] for key in ("backend", "git", "log", "links", "retries") if key in settings}
+
+
 class Reporter(Protocol):
     """Told what happens while it happens."""
 

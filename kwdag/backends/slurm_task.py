@@ -19,6 +19,7 @@ from typing import Any
 
 from kwdag import claims, jobdir, journal, runs
 from kwdag.backends import slurm_files as files
+from kwdag.backends.base import worker_options
 from kwdag.backends.slurm_plan import AIM
 from kwdag.node import ProcessNode
 from kwdag.plan import Job
@@ -262,14 +263,7 @@ class SlurmWorker(Worker):
     """
 
     def __init__(self, run_file: RunFile):
-        meta = run_file.meta
-        super().__init__(
-            run_file.root,
-            backend=meta.get("backend", "slurm"),
-            git=meta.get("git"),
-            log=meta.get("log", True),
-            links=meta.get("links", True),
-        )
+        super().__init__(run_file.root, **worker_options(run_file.meta))
         self.cause: tuple[str, str] | None = None
         self._killed = oom_kills()
 

@@ -66,13 +66,13 @@ class Notes:
         self.lines += lines
 
 
-def run(lab, matrix, notes=None, env=None, **settings):
+def run(lab, matrix, notes=None, env=None, retries=0, **settings):
     """Run a matrix on Slurm as `kwdag schedule` does."""
     os.chdir(lab.folder)
     request = scheduling.prepare(matrix, lab.root, from_spec(lab.spec))
     outlook = scheduling.look_ahead(request, Options(), Inspector())
     lab.root.mkdir(exist_ok=True)
-    worker = Worker(str(lab.root), backend="slurm", env=env or {})
+    worker = Worker(str(lab.root), backend="slurm", env=env or {}, retries=retries)
     backend = make(Setup(worker, **settings))
     backend.check(scheduling._as_run(outlook, {}))
     return scheduling.run_rounds(request, Options(), outlook, backend, worker, notes or Notes())
@@ -402,6 +402,13 @@ def test_a_lost_reply_of_sbatch(lab, slurm, monkeypatch, tmp_path):
 def runs_of(lab):
     """The submissions below a root."""
     return [line for path in lab.root.glob("_kwdag/runs/*/round-*/submitted.jsonl") for line in path.open()]
+
+
+def test_a_job_that_fails_is_tried_again_when_asked(lab, slurm):
+    lab.node("a", f"echo x >> {lab.folder}/tries; [ $(wc -l < {lab.folder}/tries) -ge 2 ]; echo > {{dst}}",
+             setup=["set -e"])  # fmt: skip
+    assert ends(run(lab, {"matrix": {"a.__enabled__": 1}}, retries=1)) == {"a": {"done": 1}}
+    assert statuses(lab, "a")[0]["attempt"] == 2
 
 
 def test_max_failures(lab, slurm):
