@@ -108,6 +108,7 @@ def _cancel_slurm(root: str, done: Cancelled) -> None:
     slurm = Slurm()
     try:
         for flight in in_flight(root, slurm):
+            files.stop(flight.run_file)
             slurm.cancel(flight.ids())
             done.arrays += sorted(flight.ids())
             if _has_ended(slurm, flight):

@@ -1,7 +1,7 @@
 """Who may run a job: one holder at a time, and the holder's attempt number.
 
 A claim is a lock that the job's processes inherit (it falls when the last of them ends) and a file
-`.claim-<attempt>` created exclusively; what a finished attempt is worth is state.py's business.
+`.claim-<attempt>` that only one can create; what a finished attempt is worth is state.py's business.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from kwdag import leases
-from kwdag.jobdir import CLAIM, LOCK, DamagedFile, read_json, read_status
+from kwdag.jobdir import CLAIM, DRAFT, LOCK, DamagedFile, read_json, read_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,13 @@ def acquire(dpath: str, known_attempt: int) -> Claim | int | None:
         return None
     try:
         latest = latest_attempt(dpath)
-        if latest > known_attempt:
-            os.close(fd)
-            return latest
+        # First of all: what another host's attempt is worth can be told only when it has ended.
         if latest and held_abroad(dpath, latest):
             os.close(fd)
             return None
+        if latest > known_attempt:
+            os.close(fd)
+            return latest
         _create(dpath, latest + 1)
     except FileExistsError:  # a holder on another host was faster, whose lock this host does not see
         os.close(fd)
@@ -100,13 +101,23 @@ def _lock(dpath: str) -> int | None:
 
 
 def _create(dpath: str, attempt: int) -> None:
+    """Claim an attempt for this host, whose lock is held; raises FileExistsError when another one has."""
     path = f"{dpath}/{CLAIM}{attempt}"
     holder = {"host": host_id(), "pid": os.getpid(), "since": time.time()}
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    # A link appears whole: a claim that did not name its host yet would be anybody's.
+    draft = f"{dpath}/{DRAFT}{host_id().partition('/')[0]}"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         os.write(fd, json.dumps(holder).encode())
     finally:
         os.close(fd)
+    try:
+        os.link(draft, path)
+    finally:
+        os.unlink(draft)
+    if latest_attempt(dpath) > attempt:  # others have come and gone since this host looked
+        os.unlink(path)
+        raise FileExistsError(path)
     with suppress(FileNotFoundError):
         os.unlink(f"{dpath}/{CLAIM}{attempt - 1}")
 

@@ -12,7 +12,7 @@ from kwdag import claims, inventory, jobdir
 from kwdag.errors import KwdagError
 from kwdag.explain import Ledger
 from kwdag.inventory import Entry
-from kwdag.scheduling import Outlook
+from kwdag.outlook import Outlook
 
 #: Below `_kwdag`: what was taken away whole and is being deleted.
 TRASH = "trash"

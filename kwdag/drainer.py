@@ -25,8 +25,9 @@ from kwdag.errors import KwdagError
 from kwdag.plan import Job
 from kwdag.runs import RunFile
 from kwdag.script import shown_command
+from kwdag.signals import Interrupted, stopping
 from kwdag.tasks import Task
-from kwdag.worker import Interrupted, Worker, stopping
+from kwdag.worker import Worker
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,15 +43,17 @@ def main(argv: list[str] | None = None) -> int:
     os.chdir(run_file.meta["workdir"])
     screen = Screen(run_file)
     code = 0
-    with _registered(run_file, args.name):
+    with _registered(run_file, args.name) as last_words:
         try:
             with stopping():
                 drain_rounds(run_file, args.name, screen)
         except Interrupted as stop:
             print("\nstopped", flush=True)
             code = 128 + stop.signum
-        except KwdagError as error:
-            print(f"\nkwdag: {error}", flush=True)
+        except (KwdagError, OSError) as error:  # an OSError: the journal could not be written
+            told = error if isinstance(error, KwdagError) else jobdir.writing(run_file.dpath, error)
+            print(f"\nkwdag: {told}", flush=True)
+            last_words += [told.message] if isinstance(told, jobdir.WriteError) else []
             code = 1
     if screen.failed and code == 0 and sys.stdin.isatty():
         _open_shell(run_file, screen)
@@ -83,21 +86,23 @@ def _read_pipe(path: str, patience: float = 10.0) -> bytes:
 
 
 @contextlib.contextmanager
-def _registered(run_file: RunFile, name: str) -> Iterator[None]:
-    """Let others find this process while it lives, and say goodbye at the end."""
+def _registered(run_file: RunFile, name: str) -> Iterator[list[str]]:
+    """Let others find this process while it lives, and say goodbye at the end, with what is in the list."""
     path = f"{run_file.dpath}/workers/{name}.json"
     jobdir.make_dir(os.path.dirname(path))
     jobdir.write_replacing(path, json.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
+    last_words: list[str] = []
     try:
-        yield
+        yield last_words
     finally:
         import time
 
         with contextlib.suppress(OSError):
             os.unlink(path)
-        writer = journal.Writer(run_file.journal, name)
-        writer.write(time.time(), "bye")
-        writer.close()
+        with contextlib.suppress(OSError):  # where the disk is full, the file above has made a little room
+            writer = journal.Writer(run_file.journal, name)
+            writer.write(time.time(), "bye", note=" ".join(last_words))
+            writer.close()
 
 
 def drain_rounds(run_file: RunFile, name: str, screen: Screen) -> None:
@@ -107,12 +112,12 @@ def drain_rounds(run_file: RunFile, name: str, screen: Screen) -> None:
     nodes = run_file.nodes()
     needs = shares.needs_of(nodes.values())
     host = shares.this_host(meta.get("devices"), any(need.gpus for need in needs.values()))
-    ledger = shares.Shares(f"{run_file.root}/{jobdir.RUN_DPATH}", host) if needs or host.gpus else None
+    ledger = shares.Shares(f"{run_file.root}/{jobdir.RUN_DPATH}", host)
     number = 1
     while True:
         found = runs.load_round(run_file, number, nodes)
         screen.total += len(found.jobs)
-        told = (screen.started, screen.ended)
+        told = (screen.started, screen.ended, screen.again)
         most = int(meta.get("max_failures") or 0)
         Drain(run_file, found, worker, name, nodes, *told, most, ledger, needs).drain()
         if not meta.get("rows") or not _next_round(run_file, number):
@@ -165,6 +170,12 @@ class Screen:
             self._shown += len(text)
             self.out.write(text.decode("utf-8", "replace"))
             self.out.flush()
+
+    def again(self, _job_id: str, text: str) -> None:
+        self.follow()
+        self._shown = 0
+        self.out.write(f"--- {text}\n")
+        self.out.flush()
 
     def ended(self, event: Ended) -> None:
         self.follow()

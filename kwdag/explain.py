@@ -13,7 +13,8 @@ from typing import Any
 
 from kwdag import claims, inventory, jobdir, script
 from kwdag.find_job import Found, node_of
-from kwdag.scheduling import Options, Outlook, look_ahead, prepare
+from kwdag.outlook import Options, Outlook, look_ahead
+from kwdag.request import prepare
 from kwdag.stamps import Stamps
 from kwdag.state import PENDING, Inspector
 

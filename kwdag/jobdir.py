@@ -20,6 +20,7 @@ STATUS = "job_status.json"
 LOG = "job.log"
 LOCK = ".lock"
 CLAIM = ".claim-"
+DRAFT = ".draft-"
 PREVIOUS = ".previous"
 PRED, SUCC = ".pred", ".succ"
 GATHER = "_gather"
@@ -29,6 +30,8 @@ PIPELINE_RECORD = "pipeline.json"
 #: Names that a declared output must not take.
 BOOKKEEPING = frozenset({INVOKE, CONFIG, STATUS, LOG, LOCK, PREVIOUS, PRED, SUCC, GATHER})
 SCHEMA = 1
+#: What to do when the disk has refused.
+LATER = "nothing is lost: mend it and run the same command again"
 
 
 class DamagedFile(KwdagError):
@@ -46,10 +49,7 @@ class WriteError(KwdagError):
 def writing(path: str, error: OSError) -> WriteError:
     """The error for a write that failed."""
     found = error.filename if isinstance(error.filename, str) else path
-    return WriteError(
-        f"cannot write {found}: {error.strerror or error}",
-        hint="nothing is lost: mend it and run the same command again",
-    )
+    return WriteError(f"cannot write {found}: {error.strerror or error}", hint=LATER)
 
 
 def read_json(path: str) -> Any:
@@ -170,7 +170,7 @@ def set_aside(dpath: str, outputs: Iterable[str]) -> None:
 
 
 def _own_files(dpath: str) -> list[str]:
-    return [n for n in os.listdir(dpath) if n not in BOOKKEEPING and not n.startswith((CLAIM, STATUS))]
+    return [n for n in os.listdir(dpath) if n not in BOOKKEEPING and not n.startswith((CLAIM, DRAFT, STATUS))]
 
 
 def link_jobs(root: str, downstream: tuple[str, str], upstream: Iterable[tuple[str, str]]) -> None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-EVENTS = ("start", "done", "failed", "interrupted", "blocked", "bye")
+EVENTS = ("start", "again", "done", "failed", "interrupted", "blocked", "bye")
 
 
 @dataclass(frozen=True, slots=True)

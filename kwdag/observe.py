@@ -21,14 +21,22 @@ from kwdag.runs import RunFile
 LOOK, SILENCE = 0.25, 3.0
 
 
-def totals(run_file: RunFile) -> dict[str, int]:
-    """node -> number of jobs of all rounds planned so far, in the order of the pipeline."""
-    found = dict.fromkeys(run_file.meta["nodes"], 0)
-    for number in range(1, run_file.rounds() + 1):
-        content = jobdir.read_json(f"{run_file.round_dpath(number)}/jobs.json")
-        for node, count in totals_of(job[0] for job in content["jobs"]).items():
-            found[node] += count
-    return {node: count for node, count in found.items() if count}
+class Totals:
+    """How many jobs a run has; each round is read once."""
+
+    def __init__(self, run_file: RunFile):
+        self._run_file = run_file
+        self._read = 0
+        self._counts = dict.fromkeys(run_file.meta["nodes"], 0)
+
+    def __call__(self) -> dict[str, int]:
+        """node -> number of jobs of all rounds planned so far, in the order of the pipeline."""
+        while self._read < self._run_file.rounds():
+            self._read += 1
+            content = jobdir.read_json(f"{self._run_file.round_dpath(self._read)}/jobs.json")
+            for node, count in totals_of(job[0] for job in content["jobs"]).items():
+                self._counts[node] += count
+        return {node: count for node, count in self._counts.items() if count}
 
 
 def follow(run_file: RunFile) -> Iterator[Event | None]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from kwdag import jobdir, runs
+from kwdag.outlook import Options, Outlook, absent_of, look_ahead
 from kwdag.pipeline_ref import load_recorded
+from kwdag.request import Request
 from kwdag.runs import RunFile
-from kwdag.scheduling import Options, Outlook, Request, absent_of, look_ahead
 from kwdag.state import Inspector
 from kwdag.tasks import TaskMaker
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from kwdag import jobdir, yaml_pipeline
+from kwdag import jobdir
 from kwdag.node import ProcessNode
 from kwdag.plan import Branch, Group, Job, Output
 from kwdag.tasks import Task
@@ -93,6 +93,8 @@ class Round:
 
 def create(root: str, meta: Mapping[str, Any], nodes: Iterable[ProcessNode]) -> RunFile:
     """Write down a new run; raises jobdir.WriteError."""
+    from kwdag import yaml_pipeline  # half of what a worker would import to start
+
     run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid():x}-{time.time_ns() % 0xFFFF:04x}"
     dpath = f"{root}/{jobdir.RUN_DPATH}/{RUNS}/{run_id}"
     jobdir.make_dir(f"{dpath}/journal")
@@ -103,7 +105,7 @@ def create(root: str, meta: Mapping[str, Any], nodes: Iterable[ProcessNode]) -> 
         "nodes": {node.name: yaml_pipeline.node_fields(node) for node in nodes},
         "custom": [node.name for node in nodes if node.has_hooks],
     }
-    jobdir.write_replacing(f"{dpath}/run.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    jobdir.write_replacing(f"{dpath}/run.json", jobdir.as_json(content, indent=1))
     return RunFile(dpath, content)
 
 
@@ -161,8 +163,8 @@ def _write_tasks(path: str, tasks: Iterable[Task]) -> list[int]:
     with open(path, "wb") as file:
         for task in tasks:
             offsets.append(file.tell())
-            line = json.dumps({name: getattr(task, name) for name in names}, ensure_ascii=False)
-            file.write(line.encode("utf-8", "surrogateescape") + b"\n")
+            # In ASCII: bytes that are no UTF-8, in a value or a path, are escapes that come back as such.
+            file.write(json.dumps({name: getattr(task, name) for name in names}).encode() + b"\n")
     return offsets
 
 

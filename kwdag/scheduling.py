@@ -7,68 +7,28 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from kwdag import contract, jobdir, script
+from kwdag import jobdir
 from kwdag.backends import check_name, make_backend
 from kwdag.backends.base import Ended, Reporter, Run, Setup
-from kwdag.errors import KwdagError, MatrixError, PlanError, RootError, did_you_mean
+from kwdag.errors import KwdagError, RootError, did_you_mean
 from kwdag.journal import Event
-from kwdag.matrix import Params, count_rows, expand, load_params
-from kwdag.pipeline import Pipeline, Wiring
-from kwdag.pipeline_ref import load_pipeline
-from kwdag.plan import Item, Job, Plan
-from kwdag.resolve import build_plan, check_keys
-from kwdag.select import STALE_POLICIES, Selection, select
-from kwdag.sources import neighbour
-from kwdag.state import Inspector, State
+from kwdag.outlook import Options, Outlook, absent_of, check_inputs, look_ahead
+from kwdag.pipeline import Pipeline
+from kwdag.plan import Job
+from kwdag.request import MAX_ROWS, Request, prepare
+from kwdag.select import STALE_POLICIES
+from kwdag.state import Inspector
+from kwdag.surroundings import environment, git_commit
 from kwdag.tasks import TaskMaker
-from kwdag.worker import Worker, environment, git_commit
+from kwdag.worker import Worker
 
-#: Above this many rows a run asks for leave: most often the grid is larger than was meant.
-MAX_ROWS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What was asked for, loaded and checked: a pipeline and the rows of a matrix."""
-
-    pipeline: Pipeline
-    reference: Any
-    wiring: Wiring
-    rows: Sequence[Mapping[str, Any]]
-    where: Mapping[str, str]
-    root: str
-    workdir: str
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to treat what is there already.
-
-    Attributes:
-        cache: False runs done jobs again.
-        stale: `rerun`, `keep` or `error`.
-        adopt: take declared outputs that lie in a job directory without a record for its result.
-    """
-
-    cache: bool = True
-    stale: str = "rerun"
-    adopt: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What a run would do: the plan as far as it is known, the states and what was chosen."""
-
-    plan: Plan
-    states: Mapping[str, State]
-    selection: Selection
+#: Whether a run on tmux or Slurm is followed in this window; the names are kwdagger's.
+MONITORS = {"inline": True, "hybrid": True, "none": False, "tmux": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +38,7 @@ class Schedule:
     Attributes:
         ended: how each job of this run ended; empty for a dry run.
         ran: whether jobs were run.
+        left_alone: number of jobs that run on elsewhere, nobody following them here.
     """
 
     request: Request
@@ -85,6 +46,7 @@ class Schedule:
     ended: tuple[Ended, ...] = ()
     ran: bool = False
     adopted: tuple[str, ...] = ()
+    left_alone: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -114,6 +76,7 @@ def schedule(
     log: bool = True,
     virtualenv_cmd: str | None = None,
     retries: int = 0,
+    resource_retries: int = 2,
     max_failures: int = 0,
     queue_name: str = "kwdag",
     tmux_workers: int = 8,
@@ -121,6 +84,7 @@ def schedule(
     other_session_handler: str = "ask",
     slurm_options: Mapping[str, Any] | None = None,
     slurm_pack: int | None = None,
+    monitor: str = "inline",
     counted: Callable[[int], None] | None = None,
     announce: Callable[[Schedule], AbstractContextManager[Reporter]] | None = None,
 ) -> Schedule:
@@ -132,15 +96,18 @@ def schedule(
         stale: what to do with done jobs whose inputs or command changed: `rerun`, `keep` or `error`.
         max_configs: take only the first rows.
         retries: run a job that exits with another code than 0 so many times more.
+        resource_retries: run a job that ran out of time or memory so many times more, with more of it.
         max_failures: stop after that many failed jobs; 0 goes on.
+        monitor: `inline` follows the run to its end; `none` returns when tmux or Slurm has it.
         counted: told the number of rows before they are expanded.
         announce: called with the outlook before anything runs; what it returns is told what happens.
 
     Raises:
-        KwdagError: bad input, before anything is written. worker.Interrupted: told to stop.
+        KwdagError: bad input, before anything is written. signals.Interrupted: told to stop.
     """
     check_name(backend)
     _check_known(stale, STALE_POLICIES, "--stale")
+    _check_known(monitor, MONITORS, "--monitor")
     request = prepare(
         params, root_dpath, pipeline, max_configs=max_configs, max_rows=max_rows, counted=counted
     )
@@ -160,6 +127,7 @@ def schedule(
         log=log,
         links=enable_links,
         retries=retries,
+        resource_retries=resource_retries,
         env=environment(virtualenv_cmd) if virtualenv_cmd else {},
         stamps=inspector.stamps,
     )
@@ -172,80 +140,13 @@ def schedule(
         other_sessions=other_session_handler,
         slurm_options=slurm_options or {},
         slurm_pack=slurm_pack,
+        follow=MONITORS[monitor],
     )
     engine = make_backend(backend, setup)
     engine.check(_as_run(outlook, {}))
     _make_root(request.root)
     with announce(first) if announce else nullcontext(_Silent()) as report:
-        return run_rounds(request, options, outlook, engine, worker, report)
-
-
-def prepare(
-    params: Any,
-    root_dpath: str | os.PathLike[str],
-    pipeline: Any = None,
-    *,
-    max_configs: int | None = None,
-    max_rows: int = MAX_ROWS,
-    counted: Callable[[int], None] | None = None,
-) -> Request:
-    """Load and check the matrix and the pipeline; nothing below the root is read or written."""
-    workdir = os.getcwd()
-    root = _checked_root(root_dpath, workdir)
-    if params is None:
-        raise MatrixError("no params are given", hint="--params takes YAML text or the path of a YAML file")
-    loaded = load_params(params)
-    reference = _one_pipeline(loaded, pipeline)
-    found = load_pipeline(reference)
-    wiring = found.wiring()
-    where = loaded.keys()
-    check_keys(wiring, where)
-    if "\n" in root and any(edge.gather for edge in wiring.edges):
-        # A manifest is one path a line: its readers would see two.
-        raise RootError(f"{root!r} holds a newline, which gathered paths cannot", where="--root_dpath")
-    rows, warnings = _rows(loaded, max_configs, max_rows, counted)
-    return Request(found, reference, wiring, rows, where, root, workdir, tuple(warnings))
-
-
-def _one_pipeline(params: Params, given: Any) -> Any:
-    if params.pipeline is None and given is None:
-        hint = "name it by --pipeline, or by 'pipeline:' in the params"
-        raise KwdagError("no pipeline is given", where=params.name, hint=hint)
-    if params.pipeline is not None and given is not None and params.pipeline != given:
-        raise KwdagError(f"the params name another pipeline, {params.pipeline!r}", where="--pipeline")
-    return given if params.pipeline is None else params.pipeline
-
-
-def _rows(
-    params: Params, max_configs: int | None, max_rows: int, counted: Callable[[int], None] | None
-) -> tuple[list[dict[str, Any]], list[str]]:
-    count = count_rows(params)
-    if counted:
-        counted(count)
-    if count > max_rows:
-        raise MatrixError(f"the matrix has {count:,} rows, more than {max_rows:,}", where=params.name,
-                          hint=f"if that is meant, add --max_rows={count}")  # fmt: skip
-    expansion = expand(params)
-    rows = expansion.rows[:max_configs]
-    if params.slurm_options:
-        rows = [{**row, "__slurm_options__": {**params.slurm_options, **row.get("__slurm_options__", {})}}
-                for row in rows]  # fmt: skip
-    return rows, list(expansion.warnings)
-
-
-def _checked_root(root_dpath: str | os.PathLike[str], workdir: str) -> str:
-    """The absolute root, if it looks as if it can be written; nothing is made."""
-    if not os.fspath(root_dpath):
-        raise RootError("the root has no name", where="--root_dpath")
-    root = os.path.normpath(os.path.join(workdir, os.path.expanduser(os.fspath(root_dpath))))
-    above = root
-    while not os.path.lexists(above):
-        above = os.path.dirname(above)
-    if not os.path.isdir(above):
-        raise RootError(f"{above!r} is a file, not a folder", where="--root_dpath")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise RootError(f"cannot write in {above!r}", where="--root_dpath")
-    return root
+        return run_rounds(request, options, outlook, engine, worker, report, setup.follow)
 
 
 def _make_root(root: str) -> None:
@@ -257,70 +158,13 @@ def _make_root(root: str) -> None:
         raise RootError(message, where="--root_dpath") from None
 
 
-def _check_known(name: str, known: Sequence[str], option: str) -> None:
+def _check_known(name: str, known: Iterable[str], option: str) -> None:
     if name not in known:
         raise KwdagError(f"{name!r} is unknown", where=option, hint=did_you_mean(name, known))
 
 
-def look_ahead(
-    request: Request, options: Options, inspector: Inspector, settled: frozenset[str] = frozenset()
-) -> Outlook:
-    """Plan as far as is known: a round more for each layer of scattering jobs that are done."""
-    scattered: dict[str, Sequence[Item]] = {}
-    while True:
-        plan = build_plan(request.wiring, request.rows, request.root, workdir=request.workdir,
-                          scattered=scattered, where=request.where)  # fmt: skip
-        states = inspector.states(plan)
-        if options.adopt:
-            states = {job_id: _as_adopted(plan, plan.jobs[job_id], state) for job_id, state in states.items()}
-        selection = select(plan, states, cache=options.cache, stale=options.stale, settled=settled)
-        listed = {
-            job.id: _items(plan, job)
-            for job in plan.jobs.values()
-            if job.node.scatter is not None and job.id in selection.done
-        }
-        if listed.keys() == scattered.keys():
-            return Outlook(plan, states, selection)
-        scattered = dict(listed)
-
-
-def _items(plan: Plan, job: Job) -> list[Item]:
-    try:
-        return contract.read_items(job.node, plan.dpath(job))
-    except contract.BrokenContract as error:  # it held when the job ended
-        raise jobdir.DamagedFile(str(error), where=plan.dpath(job)) from None
-
-
-def _as_adopted(plan: Plan, job: Job, state: State) -> State:
-    if state.kind not in ("pending", "interrupted") or not job.node.out_paths:
-        return state
-    try:
-        contract.check(job.node, plan.dpath(job))
-    except (contract.BrokenContract, OSError):
-        return state
-    return replace(state, kind="done", by_hand=True, reason=None, status={"state": "finished"})
-
-
-def check_inputs(request: Request, outlook: Outlook) -> None:
-    """Raise PlanError for the first input from outside that does not exist."""
-    seen: set[str] = set()
-    for job_id in outlook.selection.run:
-        job = outlook.plan.jobs[job_id]
-        for path in script.external_inputs(job):
-            if path not in seen and "://" not in path and not os.path.exists(path):
-                raise _missing(request, job, path)
-            seen.add(path)
-
-
-def _missing(request: Request, job: Job, path: str) -> PlanError:
-    name = next(name for name in job.node.in_paths if path in str(job.params.get(name)))
-    key = f"{job.node.name}.{name}"
-    return PlanError(f"{key} is {path!r}, which does not exist", where=request.where.get(key),
-                     hint=neighbour(Path(path)))  # fmt: skip
-
-
 def run_rounds(request: Request, options: Options, outlook: Outlook, backend: Any, worker: Worker,
-               report: Reporter) -> Schedule:  # fmt: skip
+               report: Reporter, follow: bool = True) -> Schedule:  # fmt: skip
     """Run what was selected, and again for as long as scattering jobs open new branches."""
     ended: list[Ended] = []
     adopted: list[str] = []
@@ -331,6 +175,8 @@ def run_rounds(request: Request, options: Options, outlook: Outlook, backend: An
         adopted += adopt(outlook, worker)
         run = _as_run(outlook, shared)
         fresh = backend.run(run, report) if run.jobs else []
+        if run.jobs and not fresh and not follow:
+            return Schedule(request, outlook, (), True, tuple(adopted), len(run.jobs))
         ended += fresh
         settled = frozenset(event.job.id for event in ended)
         outlook = look_ahead(request, options, Inspector(worker.stamps), settled)
@@ -345,14 +191,6 @@ def _as_run(outlook: Outlook, request: Mapping[str, Any]) -> Run:
     jobs = tuple(plan.jobs[job_id] for job_id in outlook.selection.run)
     attempts = {job.id: outlook.states[job.id].attempt for job in jobs}
     return Run(plan, jobs, attempts, absent_of(outlook), request)
-
-
-def absent_of(outlook: Outlook) -> frozenset[str]:
-    """Ids of the jobs that have no result and will get none."""
-    chosen = outlook.selection
-    return frozenset(
-        job_id for job_id in outlook.plan.jobs if job_id not in chosen.run and job_id not in chosen.done
-    )
 
 
 def adopt(outlook: Outlook, worker: Worker) -> list[str]:

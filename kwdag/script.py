@@ -29,7 +29,23 @@ attempt=1
 for claim in .claim-*; do
   [ -e "$claim" ] && [ "${claim#.claim-}" -ge $attempt ] && attempt=$((${claim#.claim-} + 1))
 done
-(set -C; printf '{"by_hand": true, "host": "%s", "pid": %s}' "$HOSTNAME" $$ > .claim-$attempt) || exit
+last=.claim-$((attempt - 1))
+ended=
+[ -e job_status.json ] && [[ $(<job_status.json) = *"\"attempt\": $((attempt - 1))"[,}]* ]] && ended=1
+if [ -e $last ] && [ -z "$ended" ] && [[ $(<$last) != *"\"host\": \"$HOSTNAME"[\"/]* ]]; then
+  # Another host's lock may not be seen here: whether its holder lives shows by its heartbeat.
+  echo "$job was begun on another host: waiting up to a minute for a sign of it" >&2
+  pulse=$(stat -c %.9Y $last)
+  for ((second = 0; second < 60; second++)); do
+    sleep 1
+    [ "$(stat -c %.9Y $last 2>&1)" = "$pulse" ] || { echo "$job runs on another host" >&2; exit 75; }
+  done
+fi
+draft=.draft-by-hand-$$ # a claim appears whole, and only where there is none
+printf '{"by_hand": true, "host": "%s", "pid": %s}' "$HOSTNAME" $$ > $draft && ln $draft .claim-$attempt
+claimed=$?
+rm -f $draft
+[ $claimed -eq 0 ] || exit 75
 rm -f .claim-$((attempt - 1))
 stamps() {
   local comma= size ns
@@ -70,6 +86,7 @@ for file in job_status.json job.log "${aside[@]}"; do
   mkdir -p -- "${target%/*}" && mv -- "$file" "$target" || exit
 done
 began_with=$(stamps "${inputs[@]}") && read_from=$(runs "${upstream[@]}") && start=$(date +%s.%N) || exit
+(while sleep 10 && kill -0 $$; do touch -c .claim-$attempt; done) 9>&- < /dev/null > /dev/null 2>&1 &
 KWDAG_JOB=$job bash ./invoke.sh 2>&1 | tee job.log
 code=${PIPESTATUS[0]}
 [ $code -eq 0 ] && state=finished || state=failed

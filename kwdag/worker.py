@@ -8,40 +8,29 @@ from __future__ import annotations
 import math
 import os
 import resource
-import select
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kwdag import claims, contract, jobdir
-from kwdag.errors import BackendError
+from kwdag import again, child, claims, contract, jobdir
+from kwdag.again import Tries
+from kwdag.cgroups import oom_kills
+from kwdag.durations import most_taken
 from kwdag.leases import BEAT
 from kwdag.node import ProcessNode
+from kwdag.signals import Interrupted, held
 from kwdag.stamps import Stamps
 from kwdag.tasks import Task
 from kwdag.version import __version__
 
-#: Seconds that a job has to end itself after SIGTERM, before SIGKILL.
-GRACE = 10.0
 #: Seconds between two tries of a job, at most.
 LONGEST_PAUSE = 60.0
 #: Where a job's processes inherit the lock; above what programs open by number.
 _LOCK_FD = min(198, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1)
-_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-_IGNORED = [signal.SIGPIPE, signal.SIGXFSZ]  # by Python, from its start
-
-
-class Interrupted(BaseException):
-    """The run was told to stop (Ctrl-C, SIGTERM, SIGHUP)."""
-
-    def __init__(self, signum: int):
-        super().__init__(signum)
-        self.signum = signum
 
 
 @dataclass(slots=True)
@@ -55,6 +44,9 @@ class Worker:
         links: make `.pred` and `.succ` links.
         env: added to the caller's environment.
         retries: run a job that exits with another code than 0 so many times more.
+        resource_retries: run a job that ran out of time or memory so many times more, with more of it.
+        more_memory: waits until so many bytes are free for a job; False when there never will be.
+        told: called when a job is tried again, with its id and the reason.
         job_env: added for the job that runs next, such as the GPUs that it may use.
         tick: called several times a second while a job runs, and once after it.
     """
@@ -67,8 +59,12 @@ class Worker:
     env: dict[str, str] = field(default_factory=dict)
     stamps: Stamps = field(default_factory=Stamps)
     retries: int = 0
+    resource_retries: int = 0
+    more_memory: Callable[[Task, int], bool] | None = None
+    told: Callable[[str, str], None] | None = None
     job_env: dict[str, str] = field(default_factory=dict)
     tick: Callable[[], None] | None = None
+    _oom_kills: int = field(default_factory=lambda: oom_kills())
     _programs: dict[str, str | None] = field(default_factory=dict)
     _env: dict[str, str] = field(default_factory=dict)
     _bash: str = field(default_factory=lambda: shutil.which("bash") or "/bin/bash")
@@ -101,16 +97,42 @@ class Worker:
         except OSError as error:
             raise jobdir.writing(task.dpath, error) from None
 
-    def _run_with_retries(self, task: Task, node: ProcessNode, claim: claims.Claim) -> dict[str, Any]:
-        """Run a job, and again after a plain failure, each time after twice as long a pause."""
-        status = self._run_claimed(task, node, claim)
-        for retry in range(self.retries):
-            if not (status.get("exit_code") and status["state"] == "failed" and not status.get("timeout")):
-                break
-            time.sleep(min(2.0**retry, LONGEST_PAUSE))
-            claim = claim.again()
+    def _run_with_retries(self, task: Task, node: ProcessNode, claim: claims.Claim) -> dict[str, Any] | None:
+        """Run a job, and again where its cause of failure and the number of tries so far allow it."""
+        tries = Tries(self.retries, self.resource_retries)
+        pause = 1.0
+        while True:
             status = self._run_claimed(task, node, claim)
-        return status
+            if status is None:
+                return None
+            larger = self._larger(task, status) if tries.allow(status) else None
+            if larger is None:
+                return status
+            if status["cause"] == again.EXIT:
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            task = larger
+            try:
+                claim = claim.again()
+            except FileExistsError:  # another host took the job while this one paused
+                return None
+
+    def _larger(self, task: Task, status: Mapping[str, Any]) -> Task | None:
+        """The task for another try, with more of what it ran out of; None when there is no more."""
+        with_what = ""
+        if status["cause"] == again.TIME:
+            assert task.timeout is not None
+            took = most_taken(self.root, task.node)
+            task = replace(task, timeout=again.more_seconds(task.timeout, took))
+            with_what = f" with {task.timeout:g} s"
+        elif status["cause"] == again.MEMORY:
+            wanted = again.more_memory(status["max_rss"], most_taken(self.root, task.node))
+            if self.more_memory is None or not self.more_memory(task, wanted):
+                return None
+            with_what = " with more memory"
+        if self.told is not None:
+            self.told(task.id, f"{status['reason']}: once more{with_what}")
+        return task
 
     def _ended_since(self, task: Task, node: ProcessNode, attempt: int) -> dict[str, Any] | None:
         """What an attempt recorded at its end, if it came to one; a run by hand is adopted."""
@@ -152,7 +174,7 @@ class Worker:
         except OSError as error:
             raise jobdir.writing(task.dpath, error) from None
 
-    def _run_claimed(self, task: Task, node: ProcessNode, claim: claims.Claim) -> dict[str, Any]:
+    def _run_claimed(self, task: Task, node: ProcessNode, claim: claims.Claim) -> dict[str, Any] | None:
         jobdir.set_aside(task.dpath, node.out_paths.values())
         self._write_config(task)
         status = self._identity(task, claim)
@@ -170,8 +192,8 @@ class Worker:
                     status["metrics"] = metrics
             except contract.BrokenContract as error:
                 status |= {"state": "failed", "reason": f"invalid result: {error}"}
-        self._record(task, claim, status)
-        return status
+        # What was refused is not to be built upon: the job is its successor's, whose end is awaited.
+        return status if self._record(task, claim, status) else None
 
     def _write_config(self, task: Task) -> None:
         jobdir.write_plain(f"{task.dpath}/{jobdir.CONFIG}", jobdir.as_json(task.config, indent=1))
@@ -204,11 +226,14 @@ class Worker:
             status = jobdir.read_status(f"{self.root}/{node}/{job_id}")
             yield job_id, status["run"] if status and "run" in status else None
 
-    def _record(self, task: Task, claim: claims.Claim, status: dict[str, Any]) -> None:
+    def _record(self, task: Task, claim: claims.Claim, status: dict[str, Any]) -> bool:
+        """Record the end of a job; False when somebody else has taken it over."""
         # A holder that was stopped and overtaken must not put its result over its successor's.
-        with _signals(signal.SIG_BLOCK):
-            if claim.holds():
-                jobdir.write_replacing(f"{task.dpath}/{jobdir.STATUS}", jobdir.as_json(status))
+        with held(signal.SIG_BLOCK):
+            if not claim.holds():
+                return False
+            jobdir.write_replacing(f"{task.dpath}/{jobdir.STATUS}", jobdir.as_json(status))
+            return True
 
     # -- the process ------------------------------------------------------------------------------
 
@@ -216,21 +241,20 @@ class Worker:
         start = time.time()
         began = time.monotonic()
         # A signal between spawning a process and knowing its id would lose it.
-        with _signals(signal.SIG_BLOCK):
+        with held(signal.SIG_BLOCK):
             pid = self._spawn(task, claim)
             try:
-                with _signals(signal.SIG_UNBLOCK):
+                with held(signal.SIG_UNBLOCK):
                     timed_out = not self._ends_in_time(pid, task.timeout, claim)
-                    _, wait_status, usage = _end(pid) if timed_out else os.wait4(pid, 0)
+                    _, wait_status, usage = child.end(pid) if timed_out else os.wait4(pid, 0)
             except BaseException:
                 with suppress(ProcessLookupError, ChildProcessError):  # it may have ended by itself just now
-                    _end(pid)
+                    child.end(pid)
                 raise
         code = os.waitstatus_to_exitcode(wait_status)
         return {
             "state": "done" if code == 0 and not timed_out else "failed",
-            "reason": f"timeout after {task.timeout:g} s" if timed_out else reason(code),
-            "timeout": timed_out,
+            **self._why(task, code, timed_out),
             "exit_code": code,
             "start": start,
             "stop": start + time.monotonic() - began,
@@ -239,12 +263,23 @@ class Worker:
             "max_rss": usage.ru_maxrss * 1024,
         }
 
+    def _why(self, task: Task, code: int, timed_out: bool) -> dict[str, Any]:
+        """Reason and cause of a job's failure; None for one that did not fail."""
+        if timed_out:
+            return {"reason": f"timeout after {task.timeout:g} s", "cause": again.TIME}
+        why = child.reason(code)
+        if why == "killed by SIGKILL":
+            before, self._oom_kills = self._oom_kills, oom_kills()
+            if self._oom_kills > before:
+                return {"reason": "out of memory", "cause": again.MEMORY}
+        return {"reason": why, "cause": again.EXIT if code else None}
+
     def _ends_in_time(self, pid: int, timeout: float | None, claim: claims.Claim) -> bool:
         """Wait for a process, showing that its holder lives; False when its time is up."""
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         pause = BEAT if self.tick is None else 0.01
         beat_at = time.monotonic() + BEAT
-        while not _ends_within(pid, min(pause, deadline - time.monotonic())):
+        while not child.ends_within(pid, min(pause, deadline - time.monotonic())):
             now = time.monotonic()
             if now >= deadline:
                 return False
@@ -273,10 +308,10 @@ class Worker:
         program = self._program(task, env)
         if program is not None and task.argv is not None:
             with suppress(OSError):  # bash says what is wrong with it, in the job's log
-                return _start(program, task.argv, env, actions)
+                return child.start(program, task.argv, env, actions)
         argv = (self._bash, f"{task.dpath}/{jobdir.INVOKE}")
         try:
-            return _start(self._bash, argv, env, actions)
+            return child.start(self._bash, argv, env, actions)
         except OSError as error:  # it names bash, whatever it was that could not be opened
             raise OSError(error.errno, f"{error.strerror} (starting {self._bash})", argv[1]) from None
 
@@ -289,120 +324,3 @@ class Worker:
             found = shutil.which(name, path=env.get("PATH"))
             self._programs[name] = found and os.path.join(task.workdir, found)
         return self._programs[name]
-
-
-def _start(program: str, argv: tuple[str, ...], env: Mapping[str, str], actions: list[Any]) -> int:
-    # A process group of its own: Ctrl-C reaches the scheduler alone, which ends the whole group.
-    # Python ignores some signals, which a job's programs count on: `yes | head` ends by SIGPIPE.
-    return os.posix_spawn(program, argv, env, file_actions=actions, setpgroup=0,
-                          setsigmask=[], setsigdef=_IGNORED)  # fmt: skip
-
-
-@contextmanager
-def stopping() -> Iterator[None]:
-    """SIGTERM and SIGHUP stop a run as Ctrl-C does, by Interrupted; what `nohup` ignores stays ignored."""
-
-    def stop(signum: int, _frame: Any) -> None:
-        raise Interrupted(signum)
-
-    before: dict[signal.Signals, Any] = {
-        n: found for n in _SIGNALS if (found := signal.getsignal(n)) is not signal.SIG_IGN
-    }
-    try:
-        for signum in before:
-            signal.signal(signum, stop)
-        yield
-    except Interrupted:
-        # What is left is to say so and to exit: a second Ctrl-C must not turn that into a crash.
-        before = dict.fromkeys(before, signal.SIG_IGN)
-        raise
-    finally:
-        for signum, found in before.items():
-            signal.signal(signum, found)
-
-
-@contextmanager
-def _signals(how: int) -> Iterator[None]:
-    """Keep signals waiting (SIG_BLOCK), or let them in for a while (SIG_UNBLOCK)."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        signal.pthread_sigmask(how, _SIGNALS)
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _ends_within(pid: int, seconds: float) -> bool:
-    fd = os.pidfd_open(pid)
-    try:
-        return bool(select.select([fd], [], [], max(0.0, seconds))[0])
-    finally:
-        os.close(fd)
-
-
-def _end(pid: int) -> tuple[int, int, Any]:
-    """End a whole process group by SIGTERM, some time, SIGKILL; what ``wait4`` says of its leader."""
-    with _signals(signal.SIG_BLOCK):
-        deadline = time.monotonic() + GRACE
-        _kill_group(pid, signal.SIGTERM)
-        if not _ends_within(pid, GRACE):
-            _kill_group(pid, signal.SIGKILL)
-        ended = os.wait4(pid, 0)
-        # The leader may go at once while its children still put their files in order.
-        while _kill_group(pid, 0) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        _kill_group(pid, signal.SIGKILL)
-        return ended
-
-
-def _kill_group(pid: int, signum: int) -> bool:
-    """Send a signal to a group, 0 to ask only; False when nobody is left in it."""
-    try:
-        os.killpg(pid, signum)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-def reason(code: int) -> str | None:
-    """Why a job failed, from the exit code of its bash; None for 0."""
-    signum = -code if code < 0 else code - 128 if 128 < code < 160 else None
-    if signum is not None:
-        try:
-            return f"killed by {signal.Signals(signum).name}"
-        except ValueError:
-            pass
-    return f"exit code {code}" if code else None
-
-
-def environment(command: str) -> dict[str, str]:
-    """The environment that a bash command such as `conda activate it` leaves behind.
-
-    Raises:
-        BackendError: it failed.
-    """
-    found = subprocess.run(
-        ["bash", "-c", f"{{ {command}\n}} >&2 && env -0"], capture_output=True, check=False
-    )
-    if found.returncode:
-        last = found.stderr.decode(errors="replace").strip().splitlines()[-1:] or [
-            f"exit code {found.returncode}"
-        ]
-        raise BackendError(f"{command!r} failed: {last[0]}", where="--virtualenv_cmd")
-    pairs = (line.partition("=") for line in os.fsdecode(found.stdout).split("\0") if line)
-    return {name: value for name, _, value in pairs}
-
-
-def git_commit(folder: str) -> str | None:
-    """The commit that a folder is at, None outside a checkout or without git."""
-    try:
-        found = subprocess.run(
-            ["git", "-C", folder, "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() or None

@@ -1,10 +1,17 @@
-"""Fixtures that build real pipelines of bash, and the rule that no backend's tests are skipped in CI."""
+"""Fixtures that build real pipelines of bash, and the rule that no backend's tests are skipped in CI.
+
+A test that is marked `every_backend` runs three times: serially, on a tmux server of its own, and on a real
+Slurm that all such tests share. `lab.schedule` then uses that backend; other tests ask for the fixture
+`backend` and pass on its options or command line words.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +21,7 @@ from hypothesis import settings
 import kwdag
 from kwdag.resolve import build_plan
 from kwdag.yaml_pipeline import from_spec
+from tests.slurm_cluster import QUICK, cluster, missing
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("kwdag", deadline=None)
@@ -32,14 +40,91 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "every_backend: holds for serial, tmux and Slurm, and runs on each")
+
+
+BACKENDS = [
+    pytest.param("serial"),
+    pytest.param("tmux", marks=[
+        pytest.mark.tmux,
+        pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+    ]),
+    pytest.param("slurm", marks=[
+        pytest.mark.slurm,
+        pytest.mark.xdist_group("slurm"),
+        pytest.mark.skipif(missing() is not None, reason=str(missing())),
+    ]),
+]  # fmt: skip
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.definition.get_closest_marker("every_backend"):
+        metafunc.parametrize("backend", BACKENDS, indirect=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where the jobs of a test run: the name of a backend and the options that it needs."""
+
+    name: str = "serial"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def words(self) -> list[str]:
+        """As options of `kwdag schedule`."""
+        return [f"--backend={self.name}", *(f"--{key}={value}" for key, value in self.options.items())]
+
+
+@pytest.fixture(scope="session")
+def shared_slurm():
+    """A real Slurm for all tests of this process that need nothing special of it."""
+    with cluster(cpus=2, scheduler=QUICK) as running:
+        yield running
+
+
+@pytest.fixture
+def tmux_server(tmp_path_factory, monkeypatch):
+    """A tmux server that no other test and no person shares; nothing of it stays."""
+    folder = str(tmp_path_factory.mktemp("tmux"))
+    monkeypatch.setenv("TMUX_TMPDIR", folder)
+    monkeypatch.setenv("HOME", folder)  # what a person's .bashrc does takes its time
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    yield
+    subprocess.run(["tmux", "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def slurm_jobs(shared_slurm, monkeypatch):
+    """The shared Slurm, empty again after each test."""
+    monkeypatch.setenv("SLURM_CONF", shared_slurm.env["SLURM_CONF"])
+    yield shared_slurm
+    shared_slurm.cancel_all()
+
+
+@pytest.fixture
+def backend(request):
+    """The backend of this turn of a test that is marked `every_backend`; without the mark the serial one."""
+    name = getattr(request, "param", "serial")
+    if name == "tmux":
+        request.getfixturevalue("tmux_server")
+        return Engine("tmux", {"tmux_workers": 2, "queue_name": "test"})
+    if name == "slurm":
+        request.getfixturevalue("slurm_jobs")
+        return Engine("slurm", {"queue_name": f"test-{os.getpid()}"})
+    return Engine()
+
+
 class Lab:
     """A folder with input files, a pipeline of bash and a root for its jobs.
 
     The body of a node is bash with `{port}` placeholders; that it ran is noted in a file outside the root.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, backend: Engine):
         self.folder = folder
+        self.backend = backend
         self.root = folder / "root"
         self.spec: dict[str, Any] = {"nodes": {}, "edges": []}
         self._ran = folder / "ran.txt"
@@ -74,8 +159,9 @@ class Lab:
                          scatter="items", **fields)  # fmt: skip
 
     def schedule(self, matrix: Mapping[str, Any], *, run: bool = True, **options: Any) -> Any:
-        """Run a matrix from the lab's folder."""
-        options = {"root_dpath": self.root, **options}
+        """Run a matrix from the lab's folder, on the lab's backend."""
+        engine = {"backend": self.backend.name, **self.backend.options} if run else {}
+        options = {"root_dpath": self.root, **engine, **options}
         here = Path.cwd()
         os.chdir(self.folder)
         try:
@@ -127,8 +213,8 @@ class Lab:
 
 
 @pytest.fixture
-def lab(tmp_path):
-    return Lab(tmp_path)
+def lab(tmp_path, backend):
+    return Lab(tmp_path, backend)
 
 
 @pytest.fixture

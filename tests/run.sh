@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tools/setup.sh"
 
 export PATH=$PATH:/usr/sbin:/sbin # where Slurm's and munge's daemons are
 missing=()
-for program in tmux:tmux strace:strace slurmctld:slurm-wlm munged:munge; do
+for program in tmux:tmux strace:strace faketime:faketime slurmctld:slurm-wlm munged:munge; do
     command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
 done
 ((${#missing[@]} == 0)) || install_debian "${missing[@]}" || echo "their tests are skipped" >&2

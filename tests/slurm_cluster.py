@@ -24,6 +24,8 @@ from pathlib import Path
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 #: Seconds that the daemons have to come up, and to go.
 PATIENCE = 30.0
+#: Slurm looks for jobs to start every few seconds; with these scheduler parameters, at once.
+QUICK = "batch_sched_delay=0,sched_min_interval=10000,sched_interval=1"
 
 _CONF = """\
 ClusterName=kwdagtest
@@ -153,6 +155,7 @@ def cluster(
     max_job_count: int | None = None,
     min_job_age: int | None = None,
     rate_limit: str | None = None,
+    scheduler: str | None = None,
     memory: int = 16_000,
 ) -> Iterator[Cluster]:
     """Start a Slurm of one node, and stop all of it at the end.
@@ -161,6 +164,7 @@ def cluster(
         cpus: may exceed what the machine has.
         min_job_age: seconds for which a job that ended stays known, and counts.
         rate_limit: more SlurmctldParameters, such as `rl_enable,rl_bucket_size=5,rl_refill_rate=2`.
+        scheduler: SchedulerParameters, such as `QUICK`; None: Slurm's own, as on a cluster of people.
         memory: of the node, in MB.
     """
     folder = Path(tempfile.mkdtemp(prefix="kwdag-slurm-", dir=os.environ.get("KWDAG_SLURM_DIR")))
@@ -169,7 +173,7 @@ def cluster(
     made = Cluster(folder)
     try:
         limits = {"MaxArraySize": max_array_size, "MaxJobCount": max_job_count, "MinJobAge": min_job_age}
-        _write_files(folder, cpus, memory, limits, rate_limit)
+        _write_files(folder, cpus, memory, {**limits, "SchedulerParameters": scheduler}, rate_limit)
         _start_munge(made)
         made.start_slurmctld()
         made.start_slurmd()
@@ -184,7 +188,7 @@ def cluster(
 
 
 def _write_files(
-    folder: Path, cpus: int, memory: int, limits: Mapping[str, int | None], rate_limit: str | None
+    folder: Path, cpus: int, memory: int, limits: Mapping[str, int | str | None], rate_limit: str | None
 ) -> None:  # fmt: skip
     for name in ("state", "spool"):
         (folder / name).mkdir(mode=0o755)

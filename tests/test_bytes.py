@@ -49,8 +49,9 @@ def received(folder: Path) -> dict[str, list[str]]:
 class Bench:
     """Runs pipelines of programs that write down their arguments."""
 
-    def __init__(self, folder: Path, monkeypatch):
+    def __init__(self, folder: Path, monkeypatch, backend):
         self.folder = folder
+        self.backend = backend
         self.program = folder / "dump.sh"
         self.program.write_text(DUMP)
         self.executable = f"bash {shlex.quote(str(self.program))}"
@@ -65,8 +66,9 @@ class Bench:
         dump.mkdir(parents=True)
         self.monkeypatch.setenv("DUMP", str(dump))
         found = kwdag.schedule(
-            {"pipeline": spec, "matrix": matrix}, root_dpath=root or here / "root", run=True
-        )
+            {"pipeline": spec, "matrix": matrix}, root_dpath=root or here / "root", run=True,
+            backend=self.backend.name, **self.backend.options,
+        )  # fmt: skip
         assert found.complete, [event.reason for event in found.ended]
         return received(dump), found
 
@@ -88,33 +90,41 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path, monkeypatch):
-    return Bench(tmp_path, monkeypatch)
+def bench(tmp_path, monkeypatch, backend):
+    return Bench(tmp_path, monkeypatch, backend)
 
 
 def check(bench, spec, matrix, expected):
-    """Every job of node `a` gets what ``expected`` makes of its parameters; returns the schedule."""
+    """Every job gets what ``expected`` makes of it; returns the schedule."""
     got, found = bench.run(spec, matrix)
     jobs = found.outlook.plan.jobs.values()
-    wanted = {job.id: expected(job.params) for job in jobs}
+    wanted = {job.id: expected(job) for job in jobs}
     assert got == wanted
-    assert bench.by_hand(found) == wanted
+    if bench.backend.name == "serial":  # by hand no backend has a part in it
+        assert bench.by_hand(found) == wanted
     assert not list(bench.folder.rglob("pwned"))
     return found
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_hard_values_arrive_in_every_flag_style(bench, style):
-    spec = {"nodes": {"a": {"executable": bench.executable, "algo_params": ["x"], "flag_style": style}}}
-    found = check(bench, spec, {"a.x": HARD}, lambda p: STYLES[style]("x", p["x"]))
-    assert len(found.outlook.plan.jobs) == len(HARD)
+@pytest.mark.every_backend
+def test_hard_values_arrive_in_every_flag_style(bench):
+    nodes = {
+        f"n{i}": {"executable": bench.executable, "algo_params": ["x"], "flag_style": style}
+        for i, style in enumerate(STYLES)
+    }
+    matrix = {"zip": {f"{name}.x": HARD for name in nodes}}
+    found = check(bench, {"nodes": nodes}, matrix,
+                  lambda job: STYLES[job.node.flag_style]("x", job.params["x"]))  # fmt: skip
+    assert len(found.outlook.plan.jobs) == len(HARD) * len(STYLES)
 
 
+@pytest.mark.every_backend
 def test_hard_values_arrive_in_a_list_and_through_a_template(bench):
     words = f"{bench.executable} {{x}} -- '{{{{literal}}}}' {{many}} $'\\x41' {{flags}}"
     spec = {"nodes": {"a": {"command_template": words, "algo_params": ["x", "many", "y"]}}}
     matrix = {"a.x": HARD, "a.many": [[HARD, ["one"]][0]], "a.y": ["\n"]}
-    check(bench, spec, matrix, lambda p: [p["x"], "--", "{literal}", *p["many"], "A", "--y=\n"])
+    check(bench, spec, matrix,
+          lambda job: [job.params["x"], "--", "{literal}", *job.params["many"], "A", "--y=\n"])  # fmt: skip
 
 
 @given(st.lists(TEXT, min_size=1, max_size=60, unique=True), st.lists(st.lists(TEXT, max_size=4), max_size=5))
@@ -154,7 +164,23 @@ ODD_NAMES = ["with space", "it's", 'a "b" $(touch pwned) `c` $HOME', "new\nline"
 
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
-def test_a_root_and_a_working_directory_may_have_any_name(tmp_path, monkeypatch, name):
+def test_a_root_and_a_working_directory_may_have_any_name(tmp_path, monkeypatch, backend, name):
+    check_name(tmp_path, monkeypatch, backend, name)
+
+
+# What tmux, Slurm and their file name patterns make something of, too.
+ODD_FOR_ALL = '-it\'s a "b" $(touch pwned) `c` $HOME #{session_name} %j%% 日本é\t! *'
+
+
+@pytest.mark.every_backend
+@pytest.mark.parametrize("name", [ODD_FOR_ALL, "new\nline", "\udcff"], ids=ascii)
+def test_so_on_every_backend(tmp_path, monkeypatch, backend, name):
+    check_name(tmp_path, monkeypatch, backend, name)
+
+
+def check_name(tmp_path, monkeypatch, backend, name):
+    """Run a chain below a working directory and a root of that name, again, and by hand."""
+    engine = {"backend": backend.name, **backend.options}
     work = tmp_path / name
     work.mkdir()
     monkeypatch.chdir(work)
@@ -169,8 +195,8 @@ def test_a_root_and_a_working_directory_may_have_any_name(tmp_path, monkeypatch,
     }
     params = {"pipeline": spec, "matrix": {"a.src": f"in {name}"}}
     root = f"root {name}"
-    assert kwdag.schedule(params, root_dpath=root, run=True).counts == {"done": 2}
-    again = kwdag.schedule(params, root_dpath=root, run=True)
+    assert kwdag.schedule(params, root_dpath=root, run=True, **engine).counts == {"done": 2}
+    again = kwdag.schedule(params, root_dpath=root, run=True, **engine)
     assert again.counts == {}
     results = sorted(Path(root).glob("?/*/o*"))
     contents = [path.read_bytes() for path in results]

@@ -47,6 +47,10 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+def schedule_words(params: str, backend) -> tuple[str, ...]:
+    return ("schedule", "--params", params, "--root_dpath=out", "--run=1", *backend.words)
+
+
 def run(here: Path, *argv: str, code: int = 0) -> str:
     found = subprocess.run([sys.executable, "-m", "kwdag", *argv], cwd=here, capture_output=True, text=True)
     assert (found.returncode, found.stderr) == (code, "")
@@ -54,11 +58,12 @@ def run(here: Path, *argv: str, code: int = 0) -> str:
 
 
 @pytest.mark.slow
-def test_kwdaggers_own_demo_module_with_its_imports_changed(here):
+@pytest.mark.every_backend
+def test_kwdaggers_own_demo_module_with_its_imports_changed(here, backend):
     source = Path(SPEC.origin).with_name("demo") / "demodata.py"
     (here / "demodata.py").write_text(ported(source.read_text()))
     reference = "demodata.my_demo_pipeline()"
-    schedule = ("schedule", "--params", PARAMS.format(pipeline=reference), "--root_dpath=out", "--run=1")
+    schedule = schedule_words(PARAMS.format(pipeline=reference), backend)
     assert "8 done of 8 jobs" in run(here, *schedule)
     assert "nothing to run: all 8 jobs are done" in run(here, *schedule)
     report = run(here, "aggregate", f"--pipeline={reference}", "--target=out", "--eval_nodes=stage1_evaluate")
@@ -91,7 +96,7 @@ nodes:
     algo_params: {keyword: great}
     perf_params: {workers: 0}
     group: first
-    slurm_options: {partition: general}
+    slurm_options: {partition: main}
     setup: echo prepare
     teardown: [echo clean, echo up]
   evaluate:
@@ -138,8 +143,9 @@ def yaml_project(here):
     return here
 
 
-def test_a_kwdagger_yaml_pipeline_runs_unchanged(yaml_project):
-    schedule = ("schedule", "--params=params.yaml", "--root_dpath=out", "--run=1")
+@pytest.mark.every_backend
+def test_a_kwdagger_yaml_pipeline_runs_unchanged(yaml_project, backend):
+    schedule = schedule_words("params.yaml", backend)
     assert "14 done of 14 jobs" in run(yaml_project, *schedule)
     tables = json.loads(run(yaml_project, "aggregate", "--target=out", "--json"))["tables"]
     assert [row["metrics.evaluate.accuracy"] for row in tables["evaluate"]] == [0.7, 0.7, 0.8, 0.8, 0.9, 0.9]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from pathlib import Path
 
 import pytest
 
@@ -169,6 +171,56 @@ def test_the_list_of_a_scatter(check, text, expected):
         check(text, scatter="out")
 
 
+# What one job does with its output -> how it ends.
+ENDS = {
+    "echo whole > $OUT": ("done", None),
+    "exit 7": ("failed", "exit code 7"),
+    "echo half > $OUT; exit 1": ("failed", "exit code 1"),
+    "true": ("failed", "invalid result: output 'out' (out.txt) is missing"),
+    "mkdir $OUT": ("done", None),
+    ": > $OUT": ("done", None),
+    "echo half > $OUT; kill -SEGV $$": ("failed", "killed by SIGSEGV"),
+    "echo half > $OUT; kill -KILL $$": ("failed", "killed by SIGKILL"),
+    "no-such-program": ("failed", "exit code 127"),
+    "./other || exit 9": ("failed", "exit code 9"),  # written for an interpreter that is not there
+    "./forbidden": ("failed", "exit code 126"),
+    "false | true; echo > $OUT": ("done", None),
+}
+RESULTS = {
+    '{"metrics": {"acc": 0.5}}': ("done", None),
+    '{"metrics": {"acc": 0.5': ("failed", "invalid result: output 'out' (out.json) is not whole JSON"),
+    '{"metrics": {"acc": NaN}}': ("failed", "invalid result: metric 'acc' is nan"),
+    '{"metrics": {"acc": 2}}': ("failed", "invalid result: metric 'acc' is 2, outside [0, 1]"),
+    '{"metrics": {}}': ("failed", "invalid result: metric 'acc' is missing"),
+    "": ("failed", "invalid result: output 'out' (out.json) is not whole JSON"),
+}
+
+
+@pytest.mark.every_backend
+def test_how_a_job_ends_and_why(lab):
+    for name, mode in (("other", 0o755), ("forbidden", 0o644)):
+        Path(lab.file(name, "#!/no/such/interpreter\n")).chmod(mode)
+    lab.node("a", "OUT={out}; eval {does}", outs={"out": "out.txt"}, algo_params=["does"])
+    lab.node("e", "printf %s {text} > {out}", outs={"out": "out.json"}, algo_params=["text"],
+             metrics=[{"metric": "acc", "range": [0, 1], "required": True}])  # fmt: skip
+    lab.node("behind", ins=["src"]).edge("a.out -> behind.src")
+    texts = [text for text, _ in zip(itertools.cycle(RESULTS), ENDS, strict=False)]
+    run = lab.schedule({"zip": {"a.does": list(ENDS), "e.text": texts}})
+    ended = {
+        next(iter(event.job.params.values())): (event.state, event.reason)
+        for event in run.ended
+        if event.job.node.name != "behind"
+    }
+    assert ended == {**ENDS, **RESULTS}
+    for event in run.ended:
+        path = lab.root / event.job.node.name / event.job.id / "job_status.json"
+        assert (json.loads(path.read_text())["state"] if path.exists() else "blocked") == event.state
+    good = [state for state, _ in ENDS.values()].count("done")
+    assert lab.ran().count("behind") == good
+    assert run.counts["blocked"] == len(ENDS) - good
+
+
+@pytest.mark.every_backend
 def test_a_broken_contract_fails_the_job_there_and_then(lab):
     lab.node("e", "echo '{{\"metrics\": {{\"acc\": 2}}}}' > {out}", outs={"out": "out.json"},
              metrics=[{"metric": "acc", "range": [0, 1]}])  # fmt: skip
@@ -179,6 +231,7 @@ def test_a_broken_contract_fails_the_job_there_and_then(lab):
     assert json.loads((lab.job("e") / "job_status.json").read_text())["state"] == "failed"
 
 
+@pytest.mark.every_backend
 def test_metrics_are_recorded_in_the_status(lab):
     lab.node("e", 'echo \'{{"metrics": {{"acc": 1}}}}\' > {out}', outs={"out": "out.json"}, metrics=["acc"])
     lab.schedule({})

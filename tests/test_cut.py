@@ -36,6 +36,7 @@ def check_mended(lab):
     assert lab.look(lab.matrix) == {lab.job("a").name: "done"}
 
 
+@pytest.mark.every_backend
 def test_a_cut_status(measured):
     path = measured.job("a") / jobdir.STATUS
     for length, whole in cuts(path):

@@ -166,6 +166,7 @@ def test_all_to_all_shares_one_group_and_takes_no_time(lab):
 MATRIX = {"a.fold": [1, 2], "a.x": [3, 10]}
 
 
+@pytest.mark.every_backend
 def test_the_program_reads_a_manifest_of_paths(gathers):
     gathers.gather("a.dst", "g.parts", order_by=["fold", "x"])
     assert gathers.schedule(MATRIX).complete
@@ -195,6 +196,7 @@ def test_a_member_that_changed_makes_the_gather_stale(gathers):
     assert gathers.ran() == ["a"] * 4 + ["g"]
 
 
+@pytest.mark.every_backend
 def test_a_failed_member_blocks_the_gather(gathers):
     gathers.node("a", "[ {x} != 10 ] && echo {x} > {dst}", algo_params={"fold": 0, "x": 0})
     gathers.gather("a.dst", "g.parts")
@@ -208,6 +210,7 @@ def partial(gathers):
     return gathers.gather("a.dst", "g.parts")
 
 
+@pytest.mark.every_backend
 def test_a_partial_gather_goes_on_without_failed_members(partial):
     done = partial.schedule(MATRIX)
     assert done.counts == {"done": 3, "failed": 2} and not done.complete
@@ -217,6 +220,7 @@ def test_a_partial_gather_goes_on_without_failed_members(partial):
     assert len(list((job / ".pred/a").iterdir())) == 2
 
 
+@pytest.mark.every_backend
 def test_a_partial_gather_without_any_member_is_blocked(partial):
     assert partial.schedule({**MATRIX, "a.x": 10}).counts == {"failed": 2, "blocked": 1}
 
@@ -227,6 +231,7 @@ def test_a_partial_gather_goes_on_without_disabled_members(partial):
     assert (partial.job("g") / "g.txt").read_text().split() == ["3"]
 
 
+@pytest.mark.every_backend
 def test_a_partial_gather_is_made_again_when_its_members_are_there(partial):
     partial.schedule(MATRIX)
     partial.ran()

@@ -18,13 +18,14 @@ ORDER = """
     yamlio  sources  importing  params  matrix                                   params YAML -> rows
     loading  kwdagger_compat  ports  node  pipeline  yaml_pipeline  pipeline_ref        pipelines
     render  plan  grid  gather  scatter  resolve                                 rows -> plan
-    contract  script  tasks  bash_script  state  select  durations             plan -> what to do, and why
-    worker  runs  backends.base  backends.store  backends.shares  backends.drain                 run it
+    contract  script  tasks  bash_script  state  select  again  durations      plan -> what to do, and why
+    signals  child  surroundings  cgroups
+    worker  runs  backends.base  backends.store  backends.shares  backends.drain       run it
     backends.serial  backends.tmux
-    backends.slurm_plan  backends.slurm_cli  backends.slurm_files  backends.slurm_flight  backends.slurm_task
-    backends.slurm_submit
+    backends.slurm_plan  backends.slurm_cli  backends.slurm_files  backends.slurm_flight
+    backends.slurm_submit  backends.slurm_more  backends.slurm_worker  backends.slurm_task
     backends.slurm_watch  backends.slurm
-    backends  scheduling  rounds  drainer  backends.slurm_next
+    request  outlook  backends  scheduling  rounds  drainer  backends.slurm_next
     inventory  results  ranking  query  report.text  report  aggregation            job directories -> report
     find_job  explain  compare  cancel  clean  follow  by_hand      single jobs; ending, clearing
     report.inspect_text  report.watch  report.control_text  report.progress  report.schedule_text

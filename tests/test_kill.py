@@ -5,13 +5,11 @@ them is the last one of a run of its own, and the same command, given again, mus
 """
 
 import itertools
-import json
 import os
 import random
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -19,18 +17,10 @@ from pathlib import Path
 
 import pytest
 
-import kwdag
 from kwdag import jobdir
+from tests.exactly_once.world import STRACE, World, needs_strace
 
-STRACE = shutil.which("strace")
-pytestmark = [
-    pytest.mark.strace,
-    pytest.mark.skipif(
-        STRACE is None
-        or subprocess.run([STRACE, "-qq", "-o", os.devnull, "true"], check=False).returncode != 0,
-        reason="needs strace and the right to trace",
-    ),
-]
+pytestmark = needs_strace
 
 STARTS = ("clone", "clone3", "fork", "vfork", "execve")
 CHANGES = ("openat", "write", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "unlink", "unlinkat",
@@ -45,14 +35,6 @@ REFUSED = {
 #: Each sweep is cut into so many tests, for the workers of pytest-xdist to share.
 PARTS = 4
 
-# Pure bash, and half a result lies there for a moment: whoever takes outputs for an end will be caught.
-PROGRAM = r"""
-for arg; do case $arg in --out=*) out=${arg#*=} ;; --src=*) src=${arg#*=} ;; --x=*) x=${arg#*=} ;; esac; done
-echo "$KWDAG_JOB" >> "$RUNS"
-IFS= read -r text < "$src"
-printf '{"metrics": ' > "$out"
-printf '{"v": "%s%s+"}}\n' "${text//[^a-z0-9+]/}" "$x" >> "$out"
-"""
 SHIM = """#!/bin/sh
 case ${TRACE:-}$1 in
     -*/first/*) exec %s $TRACE /bin/bash "$@" ;;
@@ -75,83 +57,16 @@ class Point:
         return [*only, "-e", f"trace={self.call}", "-e", f"inject={self.call}:{what}:when={self.n}"]
 
 
-class World:
-    """A pipeline of two nodes, its root, and the command that runs it."""
+class Traced(World):
+    """A world whose runner can be started under strace (see SHIM)."""
 
     def __init__(self, folder: Path, xs: int = 1):
-        self.folder = folder
-        self.root = folder / "root"
-        self.runs = folder / "runs.txt"
-        self.source = folder / "src.txt"
-        self.source.write_text("one\n")
-        (folder / "program.sh").write_text(PROGRAM)
+        super().__init__(folder, xs)
         shims = folder / "bin"
         shims.mkdir()
         (shims / "bash").write_text(SHIM % STRACE)
         (shims / "bash").chmod(0o755)
-        program = {
-            "executable": f"/bin/bash {folder}/program.sh",
-            "in_paths": ["src"], "out_paths": {"out": "out.json"},
-        }  # fmt: skip
-        self.params = {
-            "pipeline": {
-                "nodes": {"first": {**program, "algo_params": {"x": 0}}, "second": program},
-                "edges": ["first.out -> second.src"],
-            },
-            "matrix": {"first.x": list(range(xs)), "first.src": str(self.source)},
-        }
-        (folder / "params.yaml").write_text(json.dumps(self.params))
-        self.env = {
-            **os.environ, "PATH": f"{shims}:{os.environ['PATH']}", "RUNS": str(self.runs),
-            "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200",
-        }  # fmt: skip
-        self.command = [
-            sys.executable, "-m", "kwdag", "schedule", f"--params={folder}/params.yaml",
-            f"--root_dpath={self.root}", "--run=1",
-        ]  # fmt: skip
-
-    def call(self, *prefix: str, **env: str) -> subprocess.CompletedProcess:
-        return subprocess.run([*prefix, *self.command], cwd=self.folder, env={**self.env, **env},
-                              capture_output=True, text=True, check=False)  # fmt: skip
-
-    def in_process(self, run: bool = True):
-        """The same as the command, without the start of Python."""
-        os.environ["RUNS"] = str(self.runs)
-        return kwdag.schedule(self.params, root_dpath=self.root, run=run)
-
-    def save(self, name: str) -> None:
-        shutil.copytree(self.root, self.folder / name, symlinks=True)
-
-    def restore(self, name: str | None) -> None:
-        shutil.rmtree(self.root, ignore_errors=True)
-        if name:
-            shutil.copytree(self.folder / name, self.root, symlinks=True)
-        self.ran()
-
-    def ran(self) -> Counter:
-        """How often each job's program was started since the last call."""
-        found = Counter(self.runs.read_text().split() if self.runs.exists() else [])
-        self.runs.write_text("")
-        return found
-
-    def results(self) -> dict[str, str]:
-        return {path.parent.name: path.read_text() for path in self.root.glob("*/*/out.json")}
-
-    def tokens(self) -> dict[str, str]:
-        """Job id -> the token of the run that made its present result."""
-        found = {}
-        for path in self.root.glob(f"*/*/{jobdir.STATUS}"):
-            status = jobdir.read_status(path.parent)  # raises if it is damaged
-            if status["state"] == "done":
-                found[path.parent.name] = status["run"]
-        return found
-
-    def names(self) -> set[str]:
-        """The files of the root, but for those whose names tell of earlier attempts."""
-        return {
-            str(path.relative_to(self.root)) for path in self.root.rglob("*")
-            if not re.search(r"/\.previous(/|$)|/\.claim-\d+$|/pipeline\.json\.\d+\.part$", str(path))
-        }  # fmt: skip
+        self.env["PATH"] = f"{shims}:{os.environ['PATH']}"
 
 
 def trace(argv: list[str], world: World, *options: str, **env: str) -> list[list[str]]:
@@ -161,8 +76,7 @@ def trace(argv: list[str], world: World, *options: str, **env: str) -> list[list
     logs.mkdir()
     calls = ",".join(f"?{name}" for name in (*STARTS, *CHANGES))
     strace = [STRACE, "-qq", "-ff", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={calls}", *options]
-    env = {**world.env, **env}
-    done = subprocess.run([*strace, "-o", f"{logs}/log", *argv], cwd=world.folder, env=env,
+    done = subprocess.run([*strace, "-o", f"{logs}/log", *argv], cwd=world.folder, env=world.environ(**env),
                           capture_output=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = sorted(logs.iterdir(), key=lambda path: int(path.suffix[1:]))
@@ -206,13 +120,13 @@ def changed(world: World) -> None:
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
     """(world, saved root, points of the scheduler, names, results) of a first run."""
-    return _sweep(World(tmp_path_factory.mktemp("fresh")), None)
+    return _sweep(Traced(tmp_path_factory.mktemp("fresh")), None)
 
 
 @pytest.fixture(scope="module")
 def rerun(tmp_path_factory):
     """The same for a run that replaces results."""
-    world = World(tmp_path_factory.mktemp("rerun"))
+    world = Traced(tmp_path_factory.mktemp("rerun"))
     changed(world)
     return _sweep(world, "changed")
 
@@ -276,14 +190,14 @@ def test_the_runner_killed_at_any_call(fresh):
 def by_hand_again(command: list[str], world: World) -> subprocess.CompletedProcess:
     """Run by hand, as soon as what is left of an earlier run has ended."""
     while True:
-        done = subprocess.run(command, env=world.env, capture_output=True, check=False)
+        done = subprocess.run(command, env=world.environ(), capture_output=True, check=False)
         if done.returncode != 75:
             return done
 
 
 def test_invoke_sh_killed_at_any_call(tmp_path):
     """Its own calls first, then those of the small programs that it starts."""
-    world = World(tmp_path)
+    world = Traced(tmp_path)
     changed(world)
     job = next(world.root.glob("first/*"))
     (job / jobdir.STATUS).unlink()
@@ -298,7 +212,9 @@ def test_invoke_sh_killed_at_any_call(tmp_path):
     for point, follow in [*((p, ["-qq"]) for p in own), *((p, ["-qq", "-f"]) for p in below)]:
         world.restore("laid-out")
         strace = [STRACE, *follow, "-o", os.devnull, *point.inject("signal=KILL")]
-        subprocess.run([*strace, *by_hand], cwd=elsewhere, env=world.env, capture_output=True, check=False)
+        subprocess.run(
+            [*strace, *by_hand], cwd=elsewhere, env=world.environ(), capture_output=True, check=False
+        )
         assert not list(elsewhere.iterdir()), point
         taken = job.name in world.in_process(run=False).outlook.selection.done
         assert not taken or world.results()[job.name] == clean, point
@@ -339,7 +255,7 @@ def test_a_disk_that_refuses_a_call_is_named_in_one_line(request, sweep, part):
 
 def test_fifty_random_kills_of_a_grid_of_forty_jobs(tmp_path):
     chance = random.Random(0)
-    world = World(tmp_path, xs=20)
+    world = Traced(tmp_path, xs=20)
     world.in_process()
     results, names = world.results(), world.names()
     assert len(results) == 40
@@ -350,8 +266,8 @@ def test_fifty_random_kills_of_a_grid_of_forty_jobs(tmp_path):
         began: Counter = Counter()
         cut = 0
         while True:
-            run = subprocess.Popen(world.command, cwd=world.folder, env=world.env, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE)  # fmt: skip
+            run = subprocess.Popen(world.command, cwd=world.folder, env=world.environ(),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
             target = chance.randrange(6) if kills < 50 else 99
             while run.poll() is None and world.runs.read_text().count("\n") < target:
                 time.sleep(0.0005)

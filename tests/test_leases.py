@@ -69,3 +69,18 @@ def test_a_job_that_fails_is_tried_again_when_asked(lab):
     assert lab.schedule({}, retries=1).complete
     status = json.loads((lab.job("a") / "job_status.json").read_text())
     assert status["attempt"] == 3 and status["state"] == "done"
+
+
+def test_a_claim_that_was_stalled_while_others_came_and_went_is_refused(tmp_path):
+    (tmp_path / ".claim-3").write_text('{"host": "elsewhere/1"}')
+    with pytest.raises(FileExistsError):
+        claims._create(str(tmp_path), 2)
+    assert [path.name for path in tmp_path.iterdir()] == [".claim-3"]
+
+
+def test_the_end_of_an_attempt_is_not_told_before_it_has_ended(abroad):
+    """Or its result would be missed, and the job run again."""
+    folder = str(abroad.parent)
+    assert claims.acquire(folder, 0) is None
+    Path(folder, "job_status.json").write_text('{"state": "done", "attempt": 1}')
+    assert claims.acquire(folder, 0) == 1

@@ -24,7 +24,7 @@ def run_file(tmp_path):
 
 
 def test_totals(run_file):
-    assert observe.totals(run_file) == {"a": 3}
+    assert observe.Totals(run_file)() == {"a": 3}
 
 
 def test_a_run_that_nobody_works_on_is_over(run_file, monkeypatch):

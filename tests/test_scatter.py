@@ -145,6 +145,7 @@ def test_branches_of_a_large_list_cost_little(scatters):
 # --- run for real
 
 
+@pytest.mark.every_backend
 def test_rounds_run_by_themselves(scatters):
     done = scatters.schedule({})
     assert done.complete and done.counts == {"done": 4}
@@ -171,6 +172,7 @@ def test_the_config_of_a_branch_holds_its_key_and_values(scatters):
     assert config == {"s.n": 0, "s.__branch__": "one", "p.x": 7}
 
 
+@pytest.mark.every_backend
 def test_nested_scatter_run_for_real(scatters):
     scatters.scatter("t", listing("x", "y"), ins=["item"])
     scatters.node("u", "echo {leaf} > {dst}", ins=["leaf"]).edge("s.items -> t.item", "t.items -> u.leaf")
@@ -187,12 +189,14 @@ def test_a_broken_list_fails_its_job(scatters, mess):
     assert done.ended[0].reason.startswith("invalid result: ")
 
 
+@pytest.mark.every_backend
 def test_an_empty_list_is_complete(scatters):
     scatters.scatter("s", "echo '[]'")
     done = scatters.schedule({})
     assert done.complete and done.counts == {"done": 1}
 
 
+@pytest.mark.every_backend
 def test_a_failed_branch_leaves_the_others_and_is_made_up_for(scatters):
     body = scatters.spec["nodes"]["p"]["command_template"]
     scatters.spec["nodes"]["p"]["command_template"] = "[ {item} != two ] || exit 3; " + body
@@ -203,6 +207,7 @@ def test_a_failed_branch_leaves_the_others_and_is_made_up_for(scatters):
     assert "s" not in scatters.ran()
 
 
+@pytest.mark.every_backend
 def test_a_partial_gather_behind_a_scatter(scatters):
     scatters.spec["nodes"]["g"]["partial_gather"] = True
     scatters.node("p", "[ {item} != two ] && echo {item} > {dst}", ins=["item"])

@@ -31,6 +31,7 @@ def test_a_dry_run_below_a_root_that_exists_changes_nothing(chain):
     assert {name: (chain.root / name).lstat() for name in files(chain.root)} == before
 
 
+@pytest.mark.every_backend
 def test_a_run_makes_the_tree_of_the_design(chain):
     found = chain.schedule(MATRIX)
     assert found.complete and found.counts == {"done": 6}
@@ -76,6 +77,7 @@ def test_the_root_is_the_same_by_every_name(chain, monkeypatch):
         assert chain.schedule(MATRIX, root_dpath=root).ended == ()
 
 
+@pytest.mark.every_backend
 def test_disabled_and_skipped_jobs_are_counted(chain):
     off = chain.schedule({**MATRIX, "b.__enabled__": 0})
     assert off.counts == {"done": 2} and off.complete and len(off.outlook.selection.disabled) == 4
@@ -118,6 +120,7 @@ def test_an_input_that_is_missing_matters_only_to_jobs_that_run(chain):
         chain.schedule(MATRIX)
 
 
+@pytest.mark.every_backend
 def test_the_announcement_comes_before_anything_runs_and_hears_all(chain):
     from contextlib import nullcontext
 
@@ -131,6 +134,12 @@ def test_the_announcement_comes_before_anything_runs_and_hears_all(chain):
             heard.append((event.state, event.job.node.name))
 
         def waiting(self, jobs):
+            pass
+
+        def note(self, lines):
+            pass
+
+        def heard(self, event):
             pass
 
     def announce(schedule):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -142,3 +143,52 @@ def test_a_job_moved_with_its_root_still_knows_inputs_below_it(chain):
     assert run_by_hand(chain.job("a")).returncode == 0
     status = json.loads((chain.job("a") / "job_status.json").read_text())
     assert list(status["inputs"]) == ["../../in.txt"]
+
+
+def quick(dpath, **times):
+    """Make the waits of `invoke.sh` short."""
+    text = (dpath / "invoke.sh").read_text()
+    for old, new in (
+        ("while sleep 10 ", "while sleep 0.1 "),
+        ("second < 60", f"second < {times.get('lease', 3)}"),
+        ("    sleep 1\n", "    sleep 0.1\n"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (dpath / "invoke.sh").write_text(text)
+
+
+def test_a_run_by_hand_shows_other_hosts_that_it_lives(lab):
+    lab.node("a", "for i in {{1..20}}; do sleep 0.05; stat -c %.9Y $(dirname {dst})/.claim-*; done > {dst}")
+    lab.schedule({})
+    dpath = lab.job("a")
+    quick(dpath)
+    assert run_by_hand(dpath).returncode == 0
+    pulses = (dpath / "a.txt").read_text().split()
+    assert len(set(pulses)) > 3 and pulses == sorted(pulses)
+
+
+@pytest.mark.parametrize(("beats", "code"), [(True, 75), (False, 0)])
+def test_by_hand_a_live_claim_of_another_host_is_respected(lab, beats, code):
+    lab.node("a").schedule({})
+    dpath = lab.job("a")
+    quick(dpath, lease=20 if beats else 3)
+    lab.ran()
+    (dpath / ".claim-1").unlink()
+    (dpath / ".claim-2").write_text('{"host": "elsewhere/1", "pid": 1, "since": 1}')
+    process = subprocess.Popen(["bash", str(dpath / "invoke.sh")], stderr=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    if beats:
+        (dpath / ".claim-2").touch()
+    said = process.communicate()[1]
+    assert process.returncode == code and "another host" in said
+    assert lab.ran() == ([] if beats else ["a"])
+    assert (dpath / ".claim-3").exists() != beats
+
+
+def test_by_hand_an_attempt_that_ended_on_another_host_is_not_waited_for(lab):
+    lab.node("a").schedule({})
+    dpath = lab.job("a")
+    (dpath / ".claim-1").write_text('{"host": "elsewhere/1", "pid": 1, "since": 1}')
+    found = run_by_hand(dpath)
+    assert found.returncode == 0 and "another host" not in found.stderr

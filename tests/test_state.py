@@ -58,11 +58,13 @@ def test_a_job_is_done_once_and_stays_done(done):
     assert again.complete and again.ended == () and done.ran() == []
 
 
+@pytest.mark.every_backend
 def test_a_larger_grid_runs_only_what_is_new(done):
     assert done.schedule(MATRIX).complete
     assert done.ran() == ["a", "b"]
 
 
+@pytest.mark.every_backend
 def test_outputs_alone_never_count(chain):
     plan = chain.schedule(ONE, run=False).outlook.plan
     for job in plan.jobs.values():
@@ -123,6 +125,7 @@ def test_a_status_that_was_cut_never_counts(done):
     assert done.schedule(ONE).complete and done.ran() == ["b"]
 
 
+@pytest.mark.every_backend
 def test_a_job_killed_half_way_is_not_done(chain):
     chain.node("a", "echo half > {dst}; kill -9 $$", ins=["src"], algo_params={"x": 1})
     run = chain.schedule(ONE)
@@ -134,6 +137,7 @@ def test_a_job_killed_half_way_is_not_done(chain):
 # --- stale
 
 
+@pytest.mark.every_backend
 def test_an_input_with_other_content_makes_its_readers_stale(done):
     age(done.file("in.txt", "two\n"), 7)
     assert reasons(done) == {"a": f"input {done.folder}/in.txt has changed", "b": AGAIN}
@@ -165,6 +169,7 @@ def test_each_input_of_a_list_is_watched(lab):
     assert reasons(lab, matrix) == {"a": f"input {lab.folder}/two has changed"}
 
 
+@pytest.mark.every_backend
 def test_another_command_makes_a_job_stale(done):
     done.node("b", "cat {src} > {dst}; echo new {y} >> {dst}", ins=["src"], algo_params={"y": 1})
     assert reasons(done) == {"a": "done", "b": "its command has changed"}
@@ -176,6 +181,7 @@ def test_setup_and_volatile_values_are_part_of_the_command(done):
     assert reasons(done)["b"] == "its command has changed"
 
 
+@pytest.mark.every_backend
 def test_a_descendant_of_a_job_that_ran_again_is_stale(done):
     assert done.schedule({**ONE, "a.__enabled__": "redo", "b.__enabled__": 0}).ended
     assert reasons(done) == {"a": "done", "b": "a ran again"}
@@ -222,6 +228,7 @@ def test_redo_of_one_row(done):
     assert done.schedule(matrix).complete and done.ran() == ["a", "b"]
 
 
+@pytest.mark.every_backend
 def test_old_outputs_are_set_aside_before_a_job_runs_again(done):
     done.node("a", "[ ! -e {dst} ] && cat {src} > {dst}; echo 1 >> {dst}", ins=["src"], algo_params={"x": 1})
     assert done.schedule(ONE).complete
@@ -268,6 +275,7 @@ def test_moving_a_root_that_holds_the_inputs(chain):
     assert reasons(chain, matrix)["a"].endswith("in.txt has changed")
 
 
+@pytest.mark.every_backend
 def test_moving_the_root_of_a_gather(lab):
     lab.node("a", algo_params=["x"]).node("g", "cat {parts} > {dst}", ins=["parts"])
     lab.gather("a.dst", "g.parts")
@@ -285,6 +293,7 @@ def test_the_same_root_from_another_folder(done, tmp_path):
 # --- failed, blocked
 
 
+@pytest.mark.every_backend
 def test_a_failed_job_blocks_its_descendants_and_nothing_else(chain):
     chain.node("a", "[ {x} = 1 ] && cat {src} > {dst}", ins=["src"], algo_params={"x": 1})
     run = chain.schedule({**MATRIX, "b.y": [1, 2]})
@@ -292,6 +301,7 @@ def test_a_failed_job_blocks_its_descendants_and_nothing_else(chain):
     assert chain.ran() == ["a", "a", "b", "b"]
 
 
+@pytest.mark.every_backend
 def test_the_same_command_resumes(chain):
     good = chain.spec["nodes"]["a"]["command_template"]
     chain.node("a", "[ -e {src}.ok ] && cat {src} > {dst}", ins=["src"], algo_params={"x": 1})

@@ -55,6 +55,7 @@ class Setup:
         devices: GPUs to share out: `auto`, or indices such as `0,1`.
         other_sessions: what to do about leftover sessions: `ask`, `kill`, `ignore` or `auto`.
         slurm_options: for sbatch, for all jobs. slurm_pack: jobs per array task.
+        follow: False returns, with nothing ended, as soon as other processes have the run.
     """
 
     worker: Worker
@@ -65,6 +66,7 @@ class Setup:
     other_sessions: str = "ask"
     slurm_options: Mapping[str, Any] = field(default_factory=dict)
     slurm_pack: int | None = None
+    follow: bool = True
 
     def settings(self) -> dict[str, Any]:
         """As plain data, what processes that run jobs elsewhere must know."""
@@ -75,6 +77,7 @@ class Setup:
             "log": worker.log,
             "links": worker.links,
             "retries": worker.retries,
+            "resource_retries": worker.resource_retries,
             "max_failures": self.max_failures,
             "devices": self.devices,
             "queue_name": self.queue_name,
@@ -83,7 +86,8 @@ class Setup:
 
 def worker_options(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What ``Setup.settings`` says of the worker, as arguments for one in another process."""
-    return {key: settings[key] for key in ("backend", "git", "log", "links", "retries") if key in settings}
+    names = ("backend", "git", "log", "links", "retries", "resource_retries")
+    return {key: settings[key] for key in names if key in settings}
 
 
 class Reporter(Protocol):
@@ -103,7 +107,7 @@ class Reporter(Protocol):
 
 
 class Backend(Protocol):
-    """Runs jobs; raises worker.Interrupted when told to stop."""
+    """Runs jobs; raises signals.Interrupted when told to stop."""
 
     name: str
 

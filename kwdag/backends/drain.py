@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kwdag import claims, journal
+from kwdag.again import GROWTH
 from kwdag.backends.base import Ended, Frontier
 from kwdag.backends.shares import Need, Shares
 from kwdag.node import ProcessNode
@@ -31,6 +32,7 @@ class Drain:
 
     Attributes:
         started, ended: told of this process's own jobs.
+        again: told of a job of its own that is tried once more, by id, and why.
         needs: node -> the resources that its jobs ask for; they start when ``shares`` has them free.
     """
 
@@ -41,6 +43,7 @@ class Drain:
     nodes: Mapping[str, ProcessNode]
     started: Callable[[Job, Task], None]
     ended: Callable[[Ended], None]
+    again: Callable[[str, str], None]
     max_failures: int = 0
     shares: Shares | None = None
     needs: Mapping[str, Need] = field(default_factory=dict)
@@ -48,23 +51,26 @@ class Drain:
     _frontier: Frontier = field(init=False)
     _jobs: dict[str, Job] = field(init=False)
     _elsewhere: dict[str, float] = field(default_factory=dict)
-    _failures: int = 0
+    _failed: set[str] = field(default_factory=set)
     _writer: journal.Writer = field(init=False)
     _reader: journal.Reader = field(init=False)
     _hooks: dict[str, ProcessNode] | None = None
+    _enlarged: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._frontier = Frontier(self.round.jobs, self.round.absent)
         self._jobs = {job.id: job for job in self.round.jobs}
         self._writer = journal.Writer(self.run_file.journal, self.name)
         self._reader = journal.Reader(self.run_file.journal, but=self.name)
+        self.worker.told = self._tell_again
+        self.worker.more_memory = self._more_memory
 
     def drain(self) -> None:
         """Work until every job of the round has ended, here or elsewhere."""
         pause = FIRST_LOOK
         while True:
             heard = self._listen()
-            if self.max_failures and self._failures >= self.max_failures:
+            if self.max_failures and len(self._failed) >= self.max_failures:
                 return
             job = self._next()
             if job is not None:
@@ -95,11 +101,14 @@ class Drain:
             gpus = self.shares.take(self._dpath(job), need)
         if gpus is None:
             return False
-        # A job that asks for no GPU sees none, where GPUs are shared out at all.
+        self._show_gpus(gpus)
+        return True
+
+    def _show_gpus(self, gpus: list[str]) -> None:
+        """A job that asks for no GPU sees none, where GPUs are shared out at all."""
         self.worker.job_env = (
             {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if self.shares and self.shares.host.gpus else {}
         )
-        return True
 
     def _dpath(self, job: Job) -> str:
         return f"{self.run_file.root}/{job.node.name}/{job.id}"
@@ -130,10 +139,10 @@ class Drain:
         """A job ended elsewhere."""
         self._take(job)
         self._elsewhere.pop(job.id, None)
-        self._failures += not done
         if done:
             self._frontier.done(job)
         else:
+            self._failed.add(job.id)
             self._frontier.failed(job)
 
     def _doubt(self) -> bool:
@@ -157,8 +166,9 @@ class Drain:
         try:
             status = self.worker.run(task, self._node(job), self.round.attempts.get(job.id, 0))
         finally:
-            if self.shares is not None and job.node.name in self.needs:
-                self.shares.give_back(self._dpath(job))
+            dpath = self._dpath(job)
+            if self.shares is not None and (job.node.name in self.needs or dpath in self._enlarged):
+                self.shares.give_back(dpath)
         if status is None:
             self._elsewhere[job.id] = time.monotonic()
             return
@@ -169,9 +179,29 @@ class Drain:
         if event.state == "done":
             self._frontier.done(job)
             return
-        self._failures += 1
+        self._failed.add(job.id)
         for lost in self._frontier.failed(job):
             self._writer.write(time.time(), "blocked", lost.id, f"{job.id} failed")
+
+    def _tell_again(self, job_id: str, text: str) -> None:
+        self._writer.write(time.time(), "again", job_id, text)
+        self.again(job_id, text)
+
+    def _more_memory(self, task: Task, wanted: int) -> bool:
+        """Hold more memory for a job that ran out of it, once it is free; False where it had all."""
+        if self.shares is None:
+            return False
+        need = self.needs.get(task.node, Need())
+        had = self._enlarged.get(task.dpath, need.mem)
+        if had >= self.shares.host.mem:
+            return False
+        need = replace(need, mem=min(max(wanted, int(GROWTH * had)), self.shares.host.mem))
+        self._enlarged[task.dpath] = need.mem
+        self.shares.give_back(task.dpath)  # two that wait for each other's memory would wait for ever
+        while (gpus := self.shares.take(task.dpath, need)) is None:
+            time.sleep(LAST_LOOK)
+        self._show_gpus(gpus)
+        return True
 
     def _node(self, job: Job) -> ProcessNode:
         if self._hooks is None:

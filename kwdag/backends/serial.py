@@ -37,17 +37,22 @@ class SerialBackend:
         """The serial backend needs nothing but bash."""
 
     def run(self, run: Run, report: Reporter) -> list[Ended]:
-        """Run all jobs; raises worker.Interrupted and jobdir.WriteError."""
+        """Run all jobs; raises signals.Interrupted and jobdir.WriteError."""
+        self.worker.told = lambda job_id, text: report.note([f"{job_id}: {text}"])
         frontier = Frontier(run.jobs, run.absent)
         maker = TaskMaker(run.plan)
         elsewhere: list[Job] = []
+        left = 0
         while not self._stops():
             job = frontier.pop()
             if job is None:
                 if not elsewhere:
                     break
-                report.waiting(elsewhere)
-                time.sleep(PATIENCE)
+                if not left:  # all of them were looked at since the last pause
+                    report.waiting(elsewhere)
+                    time.sleep(PATIENCE)
+                    left = len(elsewhere)
+                left -= 1
                 job = elsewhere.pop(0)
             event = self._run_one(run, maker, frontier, job, report)
             if event is None:

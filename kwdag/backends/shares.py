@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kwdag import claims
+from kwdag.cgroups import memory_limit
 from kwdag.errors import BackendError, did_you_mean
 from kwdag.units import count, memory
 
@@ -86,7 +87,8 @@ def this_host(devices: Any, wanted: bool) -> Host:
             if device not in there and (there or wanted):
                 raise BackendError(f"there is no device {device!r}", where="--devices",
                                    hint=did_you_mean(device, there) or "this machine has no GPU")  # fmt: skip
-    return Host(os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), chosen)
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Host(len(os.sched_getaffinity(0)), min(physical, memory_limit() or physical), chosen)
 
 
 def gpus() -> tuple[str, ...]:
@@ -145,20 +147,17 @@ class _Locked:
         self.entries: dict[str, Any] = {}
 
     def __enter__(self) -> _Locked:
-        self._file = open(self._path, "a+", encoding="utf-8")  # noqa: SIM115  (closed by __exit__)
+        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        self._file.seek(0)
-        try:
-            self.entries = json.loads(self._file.read() or "{}")
-        except ValueError:  # cut by a kill: what it said of the living is told again by their claims
-            self.entries = {}
+        # What follows the first value is the rest of an older and longer one.
+        self.entries = json.JSONDecoder().raw_decode(self._file.read() or "{}")[0]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(json.dumps(self.entries))
-        self._file.close()
+        text = json.dumps(self.entries).encode()
+        with self._file:
+            os.pwrite(self._file.fileno(), text, 0)  # in one piece, whenever this process is killed
+            os.ftruncate(self._file.fileno(), len(text))
 
 
 def needs_of(nodes: Iterable[Any]) -> dict[str, Need]:

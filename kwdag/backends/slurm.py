@@ -13,19 +13,24 @@ from typing import Any
 
 from kwdag.backends import slurm_files as files
 from kwdag.backends.base import Ended, Reporter, Run, Setup
-from kwdag.backends.slurm_cli import Slurm, check_options
+from kwdag.backends.slurm_cli import Slurm, check_options, option_words
 from kwdag.backends.slurm_flight import Flight, in_flight, tasks_of
 from kwdag.backends.slurm_submit import Submitter, job_options
 from kwdag.backends.slurm_watch import Watch
 from kwdag.backends.store import store
 from kwdag.errors import BackendError
 from kwdag.plan import Job
-from kwdag.worker import Interrupted
+from kwdag.signals import Interrupted
+
+#: How many sets of options are shown to sbatch before anything is written.
+TRIED = 10
 
 
 def make(setup: Setup) -> SlurmBackend:
     """The Slurm backend as its user wants it."""
-    return SlurmBackend(setup.slurm_options, setup.slurm_pack, setup.settings(), setup.worker.env)
+    return SlurmBackend(
+        setup.slurm_options, setup.slurm_pack, setup.settings(), setup.worker.env, setup.follow
+    )
 
 
 @dataclass(slots=True)
@@ -37,17 +42,19 @@ class SlurmBackend:
         pack: jobs per task; None: about a minute of work each, while all CPUs have some.
         settings: what the tasks need to know (see Setup.settings).
         env: added to the caller's environment.
+        follow: False leaves the run to Slurm once it is submitted.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     pack: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    follow: bool = True
     name: str = "slurm"
     _slurm: Slurm | None = None
 
     def check(self, run: Run) -> None:
-        """Raise BackendError when Slurm is not there or an option is not one of sbatch's."""
+        """Raise BackendError when Slurm is not there or sbatch would not take an option or its value."""
         for program in ("sbatch", "squeue", "scontrol", "scancel"):
             if shutil.which(program) is None:
                 raise BackendError(f"{program} is not installed", where="--backend=slurm",
@@ -60,6 +67,19 @@ class SlurmBackend:
             *run.plan.slurm_options.values(),
         ):
             check_options(given, known)
+        self._try_out(run, slurm)
+
+    def _try_out(self, run: Run, slurm: Slurm) -> None:
+        """Show sbatch the sets of options, the first of them where each row has its own."""
+        nodes: dict[tuple[str, ...], str] = {}
+        options = self._job_options(run, run.jobs)
+        for job in run.jobs:
+            nodes.setdefault(option_words({**options[job.id], "array": None}), job.node.name)
+        for words, node in list(nodes.items())[:TRIED]:
+            said = slurm.refusal(words) if words else None
+            if said:
+                where = f"slurm_options of node {node!r}"
+                raise BackendError(f"sbatch refuses {' '.join(words)}: {said}", where=where)
 
     def _client(self) -> Slurm:
         if self._slurm is None:
@@ -83,6 +103,8 @@ class SlurmBackend:
         watch = Watch(slurm, run, [*flights, *([own] if own else [])], report,
                       int(self.settings.get("max_failures") or 0))  # fmt: skip
         report.note(submitted(own, len(waited), slurm))
+        if not self.follow:
+            return []
         try:
             return list(watch.follow())
         except Interrupted as stop:
@@ -121,7 +143,7 @@ def submitted(own: Flight | None, waited: int, slurm: Slurm) -> list[str]:
         tasks = sum(len(array.chunks) for array in own.arrays())
         ids = own.ids(with_next=False)
         lines.append(f"{len(ids)} Slurm arrays with {tasks} tasks: {' '.join(map(str, sorted(ids)[:8]))}")
-        lines.append(f"look: squeue --jobs={','.join(map(str, sorted(ids)[:8]))}")
+        lines += [f"look: squeue --jobs={','.join(map(str, sorted(ids)[:8]))}"] if ids else []
         if len(ids) < len(own.arrays()):
             lines.append(f"{len(own.arrays()) - len(ids)} more arrays follow when Slurm has room for them")
     if waited:

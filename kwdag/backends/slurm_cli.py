@@ -102,8 +102,8 @@ class Slurm:
         """
         self.calls[words[0]] += 1
         try:
-            found = subprocess.run(words, env=self._env, input=stdin, capture_output=True, text=True,
-                                   timeout=CALL_LIMIT, check=False)  # fmt: skip
+            found = subprocess.run(words, env=self._env, input=stdin, capture_output=True, timeout=CALL_LIMIT,
+                                   encoding="utf-8", errors="surrogateescape", check=False)  # fmt: skip
         except FileNotFoundError:
             raise BackendError(f"{words[0]} is not installed", where="--backend=slurm",
                                hint="--backend=tmux needs no cluster") from None  # fmt: skip
@@ -156,6 +156,17 @@ class Slurm:
     def option_names(self) -> frozenset[str]:
         """The long options of `sbatch`, as its help lists them."""
         return frozenset(re.findall(r"--([a-z][a-z0-9-]+)", self.call("sbatch", "--help")))
+
+    def refusal(self, words: Iterable[str]) -> str | None:
+        """Why sbatch takes no job with these options, None when it may take one."""
+        try:
+            self.call("sbatch", "--test-only", *words, stdin="#!/bin/sh\n")
+        except Full:
+            return None
+        except BackendError as error:
+            # What is said of nodes may be true only now, while they are down: a job would wait for them.
+            return error.message if "nvalid" in error.message else None
+        return None
 
     def limits(self, keep: str) -> Limits:
         """The cluster's limits, asked once and kept in the file ``keep``."""

@@ -3,7 +3,9 @@
 round-1/arrays.json       the arrays to submit, written before the first sbatch
 round-1/submitted.jsonl   a line for each sbatch that was accepted: place of the array, its id in Slurm
 slurm/                    what the tasks themselves print
+slurm/1_0.more.json       what task 1_0 gets in its next try, where a job of it ran out of time or memory
 slurm.lock                held by whoever submits
+slurm.stopped             nothing more is to be submitted for this run
 slurm.closed              nothing of this run is left in Slurm
 """
 
@@ -102,6 +104,37 @@ def is_taken(run_file: RunFile, task: str) -> bool:
     return os.path.exists(f"{output_dpath(run_file)}/{task}.taken")
 
 
+@dataclass(frozen=True, slots=True)
+class More:
+    """What a task gets in its next try.
+
+    Attributes:
+        turn: how many tries with more there were, this one included.
+        jobs: id of a job to run again -> its last attempt.
+        timeouts: id of a job -> its own time limit in seconds.
+        seconds, memory: the task's new limits, None where they stay; memory in bytes.
+        refused: what Slurm said when it did not give them.
+    """
+
+    turn: int
+    jobs: Mapping[str, int]
+    timeouts: Mapping[str, float]
+    seconds: float | None = None
+    memory: int | None = None
+    refused: str | None = None
+
+
+def write_more(run_file: RunFile, task: str, more: More) -> None:
+    """Write down what a task gets in its next try; raises jobdir.WriteError."""
+    jobdir.write_replacing(f"{output_dpath(run_file)}/{task}.more.json", jobdir.as_json(asdict(more)))
+
+
+def read_more(run_file: RunFile, task: str) -> More:
+    """What ``write_more`` wrote; nothing more before the first time."""
+    content = jobdir.read_json(f"{output_dpath(run_file)}/{task}.more.json")
+    return More(0, {}, {}) if content is None else More(**content)
+
+
 def comment(run_file: RunFile, number: int, place: int) -> str:
     """The mark by which a submission is found again when the answer of sbatch was lost."""
     return f"kwdag:{os.path.basename(run_file.dpath)}:{number}:{place}"
@@ -141,6 +174,17 @@ def _locked(path: str) -> Iterator[None]:
 
 def limits_path(root: str) -> str:
     return f"{root}/{jobdir.RUN_DPATH}/slurm_limits.json"
+
+
+def stop(run_file: RunFile) -> None:
+    """Say that nothing more is to be submitted for a run; whoever submits just now comes to its end first."""
+    with submitting(run_file):
+        jobdir.write_plain(f"{run_file.dpath}/slurm.stopped", "")
+
+
+def is_stopped(run_file: RunFile) -> bool:
+    """Whether nothing more is to be submitted for a run."""
+    return os.path.exists(f"{run_file.dpath}/slurm.stopped")
 
 
 def close(run_file: RunFile) -> None:

@@ -35,6 +35,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def go_on(run_file: RunFile, number: int) -> None:
     """Take the next step of a run after the arrays of a round that were submitted so far."""
+    if files.is_stopped(run_file):
+        return
     slurm = Slurm()
     submitter = Submitter(run_file, slurm, slurm.limits(files.limits_path(run_file.root)))
     arrays = files.read_arrays(run_file, number) or []

@@ -68,7 +68,7 @@ class Submitter:
         files.write_arrays(self.run_file, number, arrays)
 
     def feed(self, number: int, lines: Sequence[QueueLine] | None = None) -> bool:
-        """Submit as many arrays of a round as Slurm takes; True when none is left.
+        """Submit as many arrays of a round as Slurm takes; True when none is left to submit.
 
         Args:
             lines: the queue as seen just now, None when nothing of the run was submitted before.
@@ -77,10 +77,13 @@ class Submitter:
             BackendError: sbatch refused.
         """
         with files.submitting(self.run_file):
+            if files.is_stopped(self.run_file):
+                return True
             arrays = files.read_arrays(self.run_file, number) or []
             ids = {done.place: done.id for done in files.read_submitted(self.run_file, number)}
             room = int(self.limits.max_job_count * SHARE) - len(lines or ())
             full = False
+            before = len(ids)
             for place, array in enumerate(arrays):
                 if place in ids:
                     continue
@@ -89,7 +92,7 @@ class Submitter:
                 if full:
                     break
             if (full or self.run_file.meta.get("rows")) and not self._next_waits(number, lines):
-                self._submit_next(number, ids)
+                self._submit_next(number, ids, must_wait=full and len(ids) == before)
             return not full
 
     def _submit(
@@ -122,13 +125,15 @@ class Submitter:
         nexts.discard(int(os.environ.get("SLURM_JOB_ID") or 0))
         return any(line.alive for line in lines or () if line.array in nexts)
 
-    def _submit_next(self, number: int, ids: Mapping[int, int]) -> None:
+    def _submit_next(self, number: int, ids: Mapping[int, int], must_wait: bool) -> None:
         """The small job that goes on from here when these arrays have ended."""
         if not ids:
             return
         after = ":".join(str(array) for place, array in sorted(ids.items()) if place != files.NEXT)
         options = option_words(self._settings.get("next_options") or {})
         words = [*options, *([f"--dependency=afterany:{after}"] if after else [])]
+        if must_wait:  # what has ended takes up room until Slurm forgets it
+            words.append(f"--begin=now+{min(60, int(self.limits.min_job_age) + 1)}")
         try:
             self._sbatch(number, files.NEXT, ["next"], words)
         except Full:
@@ -156,13 +161,13 @@ class Submitter:
     def _common(self, nodes: Sequence[str]) -> list[str]:
         folder = files.output_dpath(self.run_file)
         jobdir.make_dir(folder)
-        single = nodes == ["next"]
-        output = f"{folder}/{'%j' if single else '%A_%a'}.out"
+        name = "%j.out" if nodes == ["next"] else "%A_%a.out"
+        # In a file name, Slurm replaces what follows a percent sign; a backslash it cannot be told at all.
+        output = "/dev/null" if "\\" in folder else f"{folder.replace('%', '%%')}/{name}"
         return [
             f"--job-name={job_name(self.run_file.meta.get('queue_name') or 'kwdag', nodes)}",
             f"--chdir={self.run_file.meta['workdir']}",
-            # In a file name, Slurm replaces what follows a percent sign.
-            f"--output={folder.replace('%', '%%')}/{output.rpartition('/')[2]}",
+            f"--output={output}",
             "--open-mode=append",
             "--requeue",
             "--kill-on-invalid-dep=yes",

@@ -9,28 +9,30 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from kwdag import claims, jobdir, journal, runs
+from kwdag import jobdir, journal, runs
+from kwdag.again import Tries
 from kwdag.backends import slurm_files as files
-from kwdag.backends.base import worker_options
+from kwdag.backends.slurm_more import Short, larger, memory_limit, requeue
 from kwdag.backends.slurm_plan import AIM
+from kwdag.backends.slurm_worker import SlurmWorker
+from kwdag.durations import most_taken
 from kwdag.node import ProcessNode
 from kwdag.plan import Job
 from kwdag.runs import Round, RunFile
+from kwdag.signals import Interrupted
 from kwdag.tasks import Task, without
-from kwdag.worker import Interrupted, Worker
 
 #: Seconds between two looks at a job that somebody else holds.
 FIRST_LOOK, LAST_LOOK = 0.2, 5.0
-#: Seconds in which our own signal follows when Slurm ends the processes of a task all at once.
-TOGETHER = 0.5
 #: Seconds before the time limit at which a task that has done something gives back the rest.
 MARGIN = 60.0
 
@@ -46,12 +48,16 @@ def main(argv: list[str] | None = None) -> int:
     chunk = Chunk(run_file, args.round, f"{array_id}_{index}", time_limit(array.options))
     try:
         done = chunk.run(array.chunks[index])
+        if chunk.gets_more():
+            return 1
         chunk.help_others(array.chunks, array_id)
     except Interrupted as stop:
         print(f"stopped by {signal.Signals(stop.signum).name}", flush=True)
         return 128 + stop.signum
     except jobdir.WriteError as error:
         print(f"kwdag: {error}", flush=True)
+        with suppress(OSError):  # the disk may have no room for this either
+            chunk.writer.write(time.time(), "bye", note=error.message)
         return 1
     return 0 if done else 1
 
@@ -106,13 +112,18 @@ class Chunk:
         self.nodes = run_file.nodes()
         self.round: Round = runs.load_round(run_file, number, self.nodes)
         self.jobs = {job.id: job for job in self.round.jobs}
+        self.name = name
         self.began = time.monotonic()
-        self.limit = limit
+        self.more = files.read_more(run_file, name)
+        self.limit = self.more.seconds or limit
+        self.short: dict[str, Short] = {}
+        self.waiting: set[str] = set()  # for another try of what they read from
         self.longest = 0.0
         self.worker = SlurmWorker(run_file)
         is_again = int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
         self.is_helped = is_again or files.is_taken(run_file, name)
         self.writer = journal.Writer(run_file.journal, name)
+        self.resource_retries = int(run_file.meta.get("resource_retries") or 0)
         self.max_failures = int(run_file.meta.get("max_failures") or 0)
         self._failures = 0
         self._reader = journal.Reader(run_file.journal)
@@ -132,7 +143,8 @@ class Chunk:
             if self._enough():
                 return done
             if place and self._too_late():
-                self._give_back()
+                if not self.gets_more():
+                    self._give_back()
                 return done
             done += self._run_one(self.jobs[job_id], first=place == 0)
         return done
@@ -148,10 +160,36 @@ class Chunk:
                         return
                     self._run_one(self.jobs[job_id], helping=True)
 
+    def gets_more(self) -> bool:
+        """Requeue this task where jobs of it ran out of time or memory; False where it goes on or ends."""
+        if not self.short:
+            return False
+        short, self.short, self.waiting = self.short, {}, set()
+        more = larger(self.more.turn + 1, short, self.limit, memory_limit())
+        if requeue(self.run_file, self.name, more, lambda text: print(text, flush=True)):
+            return True
+        for job_id, found in short.items():
+            self._note("failed", self.jobs[job_id], found.status["reason"])
+        return False
+
+    def _is_short(self, job: Job, status: Mapping[str, Any], timeout: float | None, helping: bool) -> bool:
+        """Whether a job is to be tried again with more; one of another task, by that task."""
+        if not self._may_grow(status):
+            return False
+        if not helping:
+            took = most_taken(self.run_file.root, job.node.name)
+            self.short[job.id] = Short(status, timeout, took)
+            self._note("again", job, f"{status['reason']}: once more with more of it")
+        return True
+
     def _run_one(self, job: Job, first: bool = False, helping: bool = False) -> bool:
         if self.is_helped and (ended := self._ended(job)):
             return ended == "done"  # whoever ran it has said so
         task = self.round.task(job)
+        if any(job_id in self.short or job_id in self.waiting for _, job_id in task.upstream):
+            self.waiting.add(job.id)
+            return False
+        task = replace(task, timeout=self.more.timeouts.get(job.id, task.timeout))
         absent = self._absent(job, task)
         if isinstance(absent, str) and helping:  # what it waits for may still run
             return False
@@ -166,14 +204,19 @@ class Chunk:
         try:
             status = self._run_or_wait(job, without(task, absent))
         except Interrupted as stop:
-            state, reason = self.worker.cause or ("interrupted", "interrupted")
-            self._note(state, job, reason)
+            state, reason, cause = self.worker.ended or ("interrupted", "interrupted", None)
+            status = jobdir.read_status(task.dpath) or {}
+            if cause is None or not self._is_short(job, status, None, helping):
+                self._note(state, job, reason)
+            self.gets_more()
             if stop.signum == signal.SIGHUP:
                 self._give_back()
             raise
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         self.longest = max(self.longest, time.monotonic() - began)
+        if self._is_short(job, status, task.timeout, helping):
+            return False
         is_done = status["state"] == "done"
         self._note("done" if is_done else "failed", job,
                    f"{status.get('wall') or 0:.3f}" if is_done else status.get("reason"))  # fmt: skip
@@ -183,7 +226,7 @@ class Chunk:
         pause = FIRST_LOOK
         self._note("start", job)
         while True:
-            status = self.worker.run(task, self._node(job), self.round.attempts.get(job.id, 0))
+            status = self.worker.run(task, self._node(job), self._known_attempt(job))
             if status is not None:
                 return status
             time.sleep(pause)
@@ -215,8 +258,18 @@ class Chunk:
     def _ended(self, job: Job) -> str | None:
         """`done` or `failed` when the job has come to an end in this round."""
         status = jobdir.read_status(f"{self.run_file.root}/{job.node.name}/{job.id}") or {}
-        is_new = status.get("attempt", 0) > self.round.attempts.get(job.id, 0)
-        return status["state"] if is_new and status["state"] in ("done", "failed") else None
+        is_new = status.get("attempt", 0) > self._known_attempt(job)
+        if not is_new or status["state"] not in ("done", "failed"):
+            return None
+        # A helper leaves what ran out of something to the job's own task.
+        return None if self._may_grow(status) else str(status["state"])
+
+    def _may_grow(self, status: Mapping[str, Any]) -> bool:
+        """Whether a job that ended so ran out of something that this task may still ask for."""
+        return self.more.refused is None and Tries(0, self.resource_retries - self.more.turn).allow(status)
+
+    def _known_attempt(self, job: Job) -> int:
+        return self.more.jobs.get(job.id, self.round.attempts.get(job.id, 0))
 
     def _is_done(self, node: str, job_id: str) -> bool:
         return is_done(self.run_file, self.round, node, job_id)
@@ -250,116 +303,6 @@ def is_done(run_file: RunFile, round_: Round, node: str, job_id: str) -> bool:
     if status is None or status["state"] not in ("done", "finished"):
         return False
     return job_id not in round_.attempts or status.get("attempt", 0) > round_.attempts[job_id]
-
-
-# -- what Slurm did --------------------------------------------------------------------------------
-
-
-class SlurmWorker(Worker):
-    """A worker that records why Slurm ended a job: out of memory, time limit, cancelled, preempted.
-
-    Attributes:
-        cause: state and reason of the job that was ended last.
-    """
-
-    def __init__(self, run_file: RunFile):
-        super().__init__(run_file.root, **worker_options(run_file.meta))
-        self.cause: tuple[str, str] | None = None
-        self._killed = oom_kills()
-
-    def _record(self, task: Task, claim: claims.Claim, status: dict[str, Any]) -> None:
-        if status["state"] == "interrupted":
-            self._note_cause(status)
-        elif status["state"] == "failed" and status.get("reason") == "killed by SIGTERM":
-            # Slurm ends all processes of a task at once: the job's end may be seen before our own signal.
-            try:
-                time.sleep(TOGETHER)
-            except Interrupted:
-                self._note_cause(status)
-                super()._record(task, claim, status)
-                raise
-        elif status["state"] == "failed" and status.get("reason") == "killed by SIGKILL":
-            killed = oom_kills()
-            if killed > self._killed:
-                status["reason"] = "out of memory"
-            elif killed < 0:
-                status["reason"] = "killed by SIGKILL, most likely out of memory"
-            self._killed = killed
-        super()._record(task, claim, status)
-
-    def _note_cause(self, status: dict[str, Any]) -> None:
-        self.cause = status["state"], status["reason"] = why_ended()
-
-
-def why_ended() -> tuple[str, str]:
-    """State and reason of the job that ran when Slurm ended this task.
-
-    A timeout is the job's own fault; whatever else ends a task, the job may run again.
-    """
-    said = _last_words() or _own_state()
-    for sign, state, why in (
-        ("TIME LIMIT", "failed", "timeout: the time limit of the Slurm task"),
-        ("TimeLimit", "failed", "timeout: the time limit of the Slurm task"),
-        ("TIMEOUT", "failed", "timeout: the time limit of the Slurm task"),
-        ("OUT_OF_MEMORY", "failed", "out of memory"),
-        ("PREEMPT", "interrupted", "preempted"),
-        ("REQUEUE", "interrupted", "requeued"),
-        ("NODE", "interrupted", "node failure"),
-    ):
-        if sign in said:
-            return state, why
-    return "interrupted", "cancelled"
-
-
-def _last_words() -> str:
-    """What Slurm wrote into this task's output before it ended it: `*** JOB 1 ON n1 CANCELLED AT ... ***`."""
-    try:
-        with open("/proc/self/fd/1", "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 500))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line.upper() for line in reversed(lines) if "*** JOB" in line or "*** STEP" in line), "")
-
-
-def _own_state() -> str:
-    """State and reason as squeue shows them, for where the output says nothing."""
-    own = f"{os.environ['SLURM_JOB_ID']}|"
-    words = ["squeue", "--noheader", "--states=all", f"--jobs={own[:-1]}", "-o", "%A|%T|%r"]
-    for _ in range(3):
-        # The signals that end this task end its children, too: the first call may not come back.
-        try:
-            found = subprocess.run(words, capture_output=True, text=True, timeout=5, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        for line in found.stdout.splitlines():
-            if line.startswith(own):
-                return line
-        time.sleep(0.1)
-    return ""
-
-
-def oom_kills() -> int:
-    """How often the kernel ended a process of this control group for memory; -1 where it does not tell."""
-    for path in _memory_files():
-        try:
-            with open(path) as file:
-                match = re.search(r"^oom_kill (\d+)$", file.read(), re.MULTILINE)
-        except OSError:
-            continue
-        if match:
-            return int(match.group(1))
-    return -1
-
-
-def _memory_files() -> list[str]:
-    try:
-        with open("/proc/self/cgroup") as file:
-            lines = [line.rstrip("\n").split(":", 2) for line in file]
-    except OSError:
-        return []
-    found = [f"/sys/fs/cgroup/memory{path}/memory.oom_control" for _, kind, path in lines if kind == "memory"]
-    return found + [f"/sys/fs/cgroup{path}/memory.events" for _, kind, path in lines if not kind]
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ class Watch:
     _readers: list[journal.Reader] = field(init=False)
     _gone: dict[str, float] = field(default_factory=dict)
     _failures: int = 0
+    _refused: str = ""
     _running: set[str] = field(default_factory=set)
     _tidied: set[str] = field(default_factory=set)
     _pause: float = FIRST_LOOK
@@ -66,7 +67,7 @@ class Watch:
         self._readers = [journal.Reader(flight.run_file.journal) for flight in self.flights]
 
     def follow(self) -> Iterator[Ended]:
-        """Report what happens, as it happens; raises BackendError."""
+        """Report what happens, as it happens; raises BackendError, jobdir.WriteError."""
         next_look = time.monotonic() + self._pause
         while self._open or self._goes_on():
             began = time.monotonic()
@@ -84,6 +85,8 @@ class Watch:
         for flight in self.flights:
             self._tidy(flight)
         self.report.note([f"calls: {self.slurm.spent()}"])
+        if self._refused:
+            raise jobdir.WriteError(self._refused, hint=jobdir.LATER)
 
     def _goes_on(self) -> bool:
         """Whether a further round is to come; what it opens is followed, too."""
@@ -122,12 +125,16 @@ class Watch:
             yield from reader.news()
 
     def _heard(self, event: journal.Event) -> Iterator[Ended]:
+        if event.what == "bye":
+            self._refused = event.note
         job = self._open.get(event.job_id)
         if job is None or event.time < 0:
             return
         if event.what == "start":
             self._running.add(job.id)
             self.report.started(job)
+        elif event.what == "again":
+            self.report.note([f"{job.id}: {event.note}"])
         elif event.what in ("done", "failed", "blocked"):
             status = {"wall": _number(event.note)} if event.what == "done" else {}
             yield self._end(job, event.what, None if event.what == "done" else event.note, status)
@@ -172,6 +179,14 @@ class Watch:
             for job in left:
                 if now - self._gone.setdefault(job.id, now) > SILENCE:
                     yield job, flight.states.get((array_id, index))
+        if files.is_stopped(flight.run_file) and not flight.alive:
+            yield from ((job, None) for job in self._unsubmitted(flight))
+
+    def _unsubmitted(self, flight: Flight) -> list[Job]:
+        """Open jobs of a run that no task was submitted for."""
+        submitted = {job_id for _, _, ids in flight.chunks() for job_id in ids}
+        planned = {job_id for array in flight.arrays() for ids in array.chunks.values() for job_id in ids}
+        return [self._open[job_id] for job_id in planned - submitted if job_id in self._open]
 
     def _lost(self, job: Job, line: QueueLine | None) -> Iterator[Ended]:
         """What became of a job whose task is gone."""
@@ -189,11 +204,23 @@ class Watch:
             yield self._end(job, "blocked", f"{obstacle} is not done", {})
             return
         state = line.state if line is not None else ""
-        reason = _REASONS.get(state, "its Slurm task ended without a word")
+        is_stopped = any(files.is_stopped(flight.run_file) for flight in self.flights)
+        untold = "cancelled" if is_stopped else self._last_word(line)
+        reason = _REASONS.get(state, untold)
         if job.id not in self._running:
             reason += ", before it began"
         said = status.get("reason") if is_new else None
         yield self._end(job, "failed", said or reason, {})
+
+    def _last_word(self, line: QueueLine | None) -> str:
+        """What a task printed last, where it ended without recording anything."""
+        for flight in self.flights:
+            if line is None:
+                break
+            printed = jobdir.tail(f"{files.output_dpath(flight.run_file)}/{line.array}_{line.task}.out")
+            if printed:
+                return f"its Slurm task ended: {printed[-1].strip()}"
+        return "its Slurm task ended without a word"
 
     def _has_result(self, job: Job) -> bool:
         if job.id in self._open:

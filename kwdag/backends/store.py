@@ -7,7 +7,7 @@ from typing import Any
 
 from kwdag import runs
 from kwdag.backends.base import Run
-from kwdag.durations import known_seconds, longest_path_first
+from kwdag.durations import known_durations, longest_path_first
 from kwdag.runs import RunFile
 from kwdag.tasks import TaskMaker
 
@@ -17,7 +17,7 @@ def store(run: Run, settings: Mapping[str, Any]) -> RunFile:
     maker = TaskMaker(run.plan)
     meta = {**settings, **run.request, "workdir": run.plan.workdir}
     run_file = runs.create(run.plan.root, meta, run.plan.wiring.nodes.values())
-    seconds = known_seconds(run.plan.root, run.plan.wiring.nodes)
+    seconds = known_durations(run.plan.root, run.jobs, run.attempts)
     places = longest_path_first(run.jobs, seconds) if seconds else {}
     runs.write_round(run_file, 1, run.jobs, run.attempts, map(maker.task, run.jobs), run.absent, places)
     return run_file

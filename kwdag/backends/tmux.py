@@ -15,24 +15,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from kwdag import journal
+from kwdag import jobdir, journal, runs
 from kwdag.backends import shares
-from kwdag.backends.base import Ended, Reporter, Run, Setup
+from kwdag.backends.base import Ended, Frontier, Reporter, Run, Setup
 from kwdag.backends.store import store
 from kwdag.errors import BackendError, did_you_mean
 from kwdag.plan import Job
 from kwdag.processes import registered, terminate
 from kwdag.runs import RunFile
-from kwdag.worker import Interrupted
+from kwdag.signals import Interrupted
 
 HANDLERS = ("ask", "kill", "ignore", "auto")
 #: Seconds between two looks at the journal, and at the list of sessions.
 LOOK, LOOK_AT_SESSIONS = 0.1, 2.0
+#: Seconds that workers have to end after their goodbye.
+GOING = 10.0
 _NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -45,6 +47,7 @@ def make(setup: Setup) -> TmuxBackend:
         setup.settings(),
         setup.worker.env,
         setup.devices,
+        setup.follow,
     )
 
 
@@ -58,6 +61,7 @@ class TmuxBackend:
         settings: what the processes in the sessions need to know (see drainer.py).
         env: added to the caller's environment.
         devices: GPUs to share out.
+        follow: False leaves the sessions to themselves once they are open.
     """
 
     workers: int
@@ -66,6 +70,7 @@ class TmuxBackend:
     settings: Mapping[str, Any]
     env: Mapping[str, str]
     devices: Any = None
+    follow: bool = True
     name: str = "tmux"
 
     def check(self, run: Run) -> None:
@@ -86,9 +91,9 @@ class TmuxBackend:
 
     def _clear_leftovers(self) -> None:
         """Sessions whose work is over are closed; for busy ones the handler decides."""
-        leftovers = [name for name in sessions() if _belongs(name, self.queue_name)]
-        busy = [name for name in leftovers if _is_busy(name)]
-        for name in set(leftovers) - set(busy):
+        leftovers = {name: found for name, found in sessions().items() if _belongs(name, self.queue_name)}
+        busy = [name for name, is_busy in leftovers.items() if is_busy]
+        for name in leftovers.keys() - busy:
             kill(name)
         if not busy or self.handler == "ignore":
             return
@@ -110,6 +115,7 @@ class TmuxBackend:
         """Open the sessions and follow the run until its end.
 
         Raises:
+            jobdir.WriteError: the disk refused; the sessions have ended.
             Interrupted: by Ctrl-C or SIGTERM, after the jobs were ended; by SIGHUP the run goes on alone.
         """
         run_file = store(run, self.settings)
@@ -117,6 +123,8 @@ class TmuxBackend:
             names = self._open(run_file, environment, min(self.workers, len(run.jobs)))
             report.note(how_to_attach(names))
             environment.serve({**os.environ, **self.env})
+        if not self.follow:
+            return []
         try:
             return list(self._follow(run, run_file, names, report))
         except Interrupted as stop:
@@ -131,15 +139,17 @@ class TmuxBackend:
         for name in names:
             words = [sys.executable, "-m", "kwdag.drainer", run_file.dpath, "--name", name]
             words += ["--env", environment.pipe(name)]
-            tmux("new-session", "-d", "-s", name, "-x", "160", "-y", "50", shlex.join(words))
+            _new_session(name, f"exec {shlex.join(words)}")
         return names
 
     def _follow(self, run: Run, run_file: RunFile, names: list[str], report: Reporter) -> Iterator[Ended]:
         """Read the journal until every session has said goodbye or is gone."""
-        jobs = {job.id: job for job in run.jobs}
+        known = _Known(run_file)
+        known.add(run.jobs, run.absent)
         reader = journal.Reader(run_file.journal)
         left = set(names)
         looked = time.monotonic()
+        refused = ""
         while True:
             heard = False
             for event in reader.news():
@@ -147,8 +157,14 @@ class TmuxBackend:
                 report.heard(event)
                 if event.what == "bye":
                     left.discard(event.writer)
-                yield from _report(event, jobs, report)
+                    refused = refused or event.note
+                for ended in known.ended_by(event, report):
+                    report.ended(ended)
+                    yield ended
             if not left:
+                _let_go(names)
+                if refused:
+                    raise jobdir.WriteError(refused, hint=jobdir.LATER)
                 return
             if not heard and time.monotonic() - looked > LOOK_AT_SESSIONS:
                 looked = time.monotonic()
@@ -157,17 +173,61 @@ class TmuxBackend:
                 time.sleep(LOOK)
 
 
-def _report(event: journal.Event, jobs: Mapping[str, Job], report: Reporter) -> Iterator[Ended]:
-    job = jobs.get(event.job_id)
-    if job is None:
-        return
-    if event.what == "start":
-        report.started(job)
-    elif event.what in ("done", "failed", "blocked"):
-        status = {"wall": float(event.note)} if event.what == "done" else {}
-        ended = Ended(job, event.what, None if event.what == "done" else event.note, status)
-        report.ended(ended)
-        yield ended
+@dataclass(slots=True)
+class _Known:
+    """The jobs of all rounds so far, and what the failure of each takes with it.
+
+    Two sessions may each see one half of what blocks a job and neither say so; here both halves meet.
+    """
+
+    run_file: RunFile
+    rounds: int = 0
+    jobs: dict[str, tuple[Job, Frontier]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+
+    def add(self, jobs: Sequence[Job], absent: frozenset[str]) -> None:
+        """Take in the next round."""
+        frontier = Frontier(jobs, absent)
+        self.jobs |= {job.id: (job, frontier) for job in jobs if job.id not in self.jobs}
+        self.rounds += 1
+
+    def _find(self, job_id: str) -> tuple[Job, Frontier] | None:
+        if job_id and job_id not in self.jobs:  # of a round that the sessions have planned
+            for number in range(self.rounds + 1, self.run_file.rounds() + 1):
+                found = runs.load_round(self.run_file, number, self.run_file.nodes())
+                self.add(found.jobs, found.absent)
+        return self.jobs.get(job_id)
+
+    def ended_by(self, event: journal.Event, report: Reporter) -> Iterator[Ended]:
+        """The jobs that an event has brought to an end."""
+        found = self._find(event.job_id)
+        if found is None:
+            return
+        job, frontier = found
+        if event.what == "start":
+            report.started(job)
+        elif event.what == "again":
+            report.note([f"{job.id}: {event.note}"])
+        elif job.id in self.ended:  # two sessions may each tell of one job's end
+            return
+        elif event.what == "done":
+            self.ended.add(job.id)
+            yield Ended(job, "done", None, {"wall": float(event.note)})
+        elif event.what == "failed":
+            self.ended.add(job.id)
+            yield Ended(job, "failed", event.note, {})
+            for lost in frontier.failed(job):
+                yield Ended(lost, "blocked", f"{job.id} failed", {})
+
+
+def _let_go(names: list[str]) -> None:
+    """Wait until workers that have said goodbye are gone, or a next run would find them busy."""
+    deadline = time.monotonic() + GOING
+    while time.monotonic() < deadline:
+        found = sessions()
+        if not any(found.get(name) for name in names):
+            return
+        time.sleep(0.02)
 
 
 def how_to_attach(names: list[str]) -> list[str]:
@@ -191,22 +251,41 @@ def tmux(*words: str) -> str:
     return found.stdout
 
 
-def sessions() -> list[str]:
-    """The names of all sessions; none when no tmux server runs."""
-    found = subprocess.run(
-        ["tmux", "list-sessions", "-F", "#{session_name}"], capture_output=True, text=True, check=False
-    )
-    return found.stdout.split("\n")[:-1] if found.returncode == 0 else []
+def _new_session(name: str, command: str) -> None:
+    for is_last in (False, False, True):
+        try:
+            tmux("new-session", "-d", "-s", name, "-x", "160", "-y", "50", command)
+            return
+        except BackendError as error:
+            # The server goes with its last session, perhaps just when it is asked for a new one.
+            if is_last or "server exited" not in error.message:
+                raise
+
+
+def sessions() -> dict[str, bool]:
+    """All sessions, and whether a worker is at work in each; none when no tmux server runs."""
+    words = ["tmux", "list-panes", "-a", "-F", "#{session_name}:#{pane_pid}:#{pane_current_command}"]
+    listed = subprocess.run(words, capture_output=True, text=True, check=False)
+    found: dict[str, bool] = {}
+    for line in listed.stdout.splitlines() if listed.returncode == 0 else ():
+        name, pid, command = line.split(":", 2)  # tmux takes no colon in a name
+        found[name] = found.get(name, False) or _is_worker(pid, command)
+    return found
+
+
+def _is_worker(pid: str, command: str) -> bool:
+    """Whether a pane's process is still kwdag's, not the shell that a failure leaves behind."""
+    if not os.path.isdir("/proc/self"):
+        return command not in ("bash", "sh", "zsh", "fish")
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"kwdag.drainer" in file.read()
+    except OSError:  # it has just ended
+        return False
 
 
 def _belongs(session: str, queue_name: str) -> bool:
     return re.fullmatch(rf"{re.escape(queue_name)}_\d+", session) is not None
-
-
-def _is_busy(session: str) -> bool:
-    """Whether the session's process is still kwdag's, not the shell that a failure leaves behind."""
-    command = tmux("display-message", "-p", "-t", f"{session}:", "#{pane_current_command}").strip()
-    return command not in ("bash", "sh", "zsh", "fish")
 
 
 def kill(session: str) -> None:

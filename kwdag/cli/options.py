@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -104,7 +105,9 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         flags = {str(p.name) for p in self.params if isinstance(p.type, FlagType)}
-        return super().parse_args(ctx, [_negated(arg, flags) for arg in args])
+        return super().parse_args(
+            ctx, [_spelled_out(arg, after, flags) for arg, after in pairwise([*args, ""])]
+        )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         records = {str(param.name): param.get_help_record(ctx) for param in self.get_params(ctx)}
@@ -115,9 +118,13 @@ class Command(click.Command):
                 formatter.write_dl([row for row in rows if row is not None])
 
 
-def _negated(arg: str, flags: set[str]) -> str:
-    name = arg[5:].replace("-", "_")
-    return f"--{name}=0" if arg.startswith(("--no-", "--no_")) and name in flags else arg
+def _spelled_out(arg: str, after: str, flags: set[str]) -> str:
+    """`--no-x` as `--x=0`; `--x` as `--x=1` unless a value of a flag comes after it, for it may be a path."""
+    name = arg[2:].replace("-", "_")
+    if arg.startswith("--") and name in flags and after.lower() not in {*_TRUE, *_FALSE, "auto"}:
+        return f"--{name}=1"
+    negated = name.removeprefix("no_")
+    return f"--{negated}=0" if arg.startswith(("--no-", "--no_")) and negated in flags else arg
 
 
 def as_names(name: str, value: Any) -> list[str] | None:

@@ -27,8 +27,17 @@ Exit codes: 0 all requested jobs are done (or it was a dry run), 1 some are not,
 GROUPS = {
     "What to run": ("params", "pipeline", "root_dpath", "run", "max_configs", "max_rows"),
     "What is done already": ("cache", "stale", "adopt", "skip_existing"),
-    "How to run it": ("backend", "virtualenv_cmd", "retries", "max_failures", "enable_links", "log"),
-    "On tmux": ("queue_name", "tmux_workers", "devices", "other_session_handler", "monitor"),
+    "How to run it": (
+        "backend",
+        "monitor",
+        "virtualenv_cmd",
+        "retries",
+        "resource_retries",
+        "max_failures",
+        "enable_links",
+        "log",
+    ),
+    "On tmux": ("queue_name", "tmux_workers", "devices", "other_session_handler"),
     "On Slurm": ("slurm_options", "slurm_pack"),
     "What to print": ("print_queue", "print_varied", "print_commands", "json"),
 }
@@ -39,6 +48,7 @@ _FOR_SCHEDULING = (
     *("backend", "cache", "stale", "adopt", "max_configs", "max_rows", "enable_links", "log"),
     *(
         "retries",
+        "resource_retries",
         "max_failures",
         "virtualenv_cmd",
         "queue_name",
@@ -46,7 +56,7 @@ _FOR_SCHEDULING = (
         "devices",
         "other_session_handler",
     ),
-    *("slurm_options", "slurm_pack"),
+    *("slurm_options", "slurm_pack", "monitor"),
 )
 
 
@@ -68,6 +78,8 @@ _FOR_SCHEDULING = (
 @click.option("--max_rows", type=Whole(1), default=100_000, show_default=True, help="Refuse a larger matrix.")
 @click.option("--retries", type=Whole(), default=0, show_default=True,
               help="Run a job that exits with another code than 0 so many times more.")  # fmt: skip
+@click.option("--resource_retries", type=Whole(), default=2, show_default=True,
+              help="Run a job that ran out of time or memory so often again, with more of it.")  # fmt: skip
 @click.option("--max_failures", type=Whole(), default=0, show_default=True,
               help="Stop after that many failed jobs; 0 goes on.")  # fmt: skip
 @flag("--enable_links", 1, "Link the job directories along the pipeline (.pred, .succ).")
@@ -84,7 +96,12 @@ _FOR_SCHEDULING = (
 @click.option("--devices", help="GPUs for the jobs that ask for them: auto, or indices such as 0,1.")
 @click.option("--slurm_options", type=YAML, help="Options for sbatch, as a YAML mapping.")
 @click.option("--slurm_pack", type=Whole(1), help="Jobs per array task; by default about a minute's.")
-@click.option("--monitor", default="inline", help="tmux, slurm: where the live table is shown.")
+@click.option(
+    "--monitor",
+    default="inline",
+    show_default=True,
+    help="tmux, slurm: inline shows the run to its end; none leaves it alone once it is under way.",
+)
 @click.option(
     "--other_session_handler",
     default="ask",
@@ -98,7 +115,7 @@ def command(**asked: Any) -> int:
     """
     from kwdag import scheduling
     from kwdag.report import schedule_text
-    from kwdag.worker import Interrupted, stopping
+    from kwdag.signals import Interrupted, stopping
 
     as_mapping("slurm_options", asked["slurm_options"])
     options = {key: asked[key] for key in _FOR_SCHEDULING}
@@ -116,7 +133,7 @@ def command(**asked: Any) -> int:
         print_json("schedule", 1, schedule_text.as_json(found))
     else:
         click.echo(schedule_text.ending(found, asked["queue_name"]))
-    return 0 if found.complete or not found.ran else 1
+    return 0 if found.complete or found.left_alone or not found.ran else 1
 
 
 def _say_rows(count: int) -> None:

@@ -53,6 +53,6 @@ def _watch(root: str) -> None:
     if run_file is None:
         return
     try:
-        watch.show(observe.follow(run_file), lambda: observe.totals(run_file))
+        watch.show(observe.follow(run_file), observe.Totals(run_file))
     except KeyboardInterrupt:
         click.echo("the run goes on", err=True)

@@ -16,9 +16,10 @@ from typing import Any
 
 from kwdag import bash_script, script
 from kwdag.draw import draw
+from kwdag.outlook import Outlook
 from kwdag.plan import Job
 from kwdag.render import token
-from kwdag.scheduling import Outlook, Schedule
+from kwdag.scheduling import Schedule
 from kwdag.state import count_kinds
 
 #: So many commands are shown when nobody says how many; a drawing or a table longer than this is cut.
@@ -176,6 +177,9 @@ def ending(found: Schedule, queue_name: str) -> str:
     count = len(found.outlook.selection.run)
     if found.ended:
         return _after(found)
+    if found.left_alone:
+        root = shlex.quote(found.request.root)
+        return f"{_jobs(found.left_alone)} under way; look: kwdag status --watch {root}"
     if found.ran or not count:
         return f"\n{_nothing(found)}"
     path = script_path(found.request.root, queue_name)
@@ -227,6 +231,7 @@ def as_json(found: Schedule) -> dict[str, Any]:
         "warnings": list(found.request.warnings),
         "ran": found.ran,
         "complete": found.complete,
+        "left_alone": found.left_alone,
         "counts": found.counts,
         "open": dict(outlook.plan.open),
         "jobs": [

@@ -29,6 +29,7 @@ class View:
         self.working: dict[str, tuple[str, float]] = {}
         self.failures: deque[Event] = deque(maxlen=SHOWN_FAILURES)
         self._ends: deque[float] = deque(maxlen=RECENT)
+        self._ended: set[str] = set()  # two workers may each tell of one job's end
 
     def heard(self, event: Event) -> None:
         """Take note of an event."""
@@ -37,13 +38,20 @@ class View:
             return
         node = event.job_id.rpartition("_id_")[0]
         states = self.states.setdefault(node, Counter())
+        if event.what == "again":
+            return
         if event.what == "start":
             self.working[event.writer] = (event.job_id, event.time)
             return
+        if event.what != "blocked":
+            self.working.pop(event.writer, None)
+        if event.job_id in self._ended:
+            return
+        if event.what != "interrupted":
+            self._ended.add(event.job_id)
         states[event.what] += 1
         if event.what == "blocked":
             return
-        self.working.pop(event.writer, None)
         self._ends.append(event.time)
         if event.what == "failed":
             self.failures.append(event)

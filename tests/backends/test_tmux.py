@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -32,6 +34,7 @@ def server(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("TMUX_TMPDIR", str(folder))
     monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.setenv("HOME", str(folder))  # what a person's .bashrc does is none of the tests'
     yield
     subprocess.run(["tmux", "kill-server"], capture_output=True, check=False)
 
@@ -233,3 +236,57 @@ def test_cpus_are_shared_out(lab):
     found = lab.schedule({"a.x": [1, 2, 3]}, backend="tmux", tmux_workers=3)
     assert found.complete
     assert (lab.folder / "note.txt").read_text().split() == ["begins", "ends"] * 3
+
+
+def test_without_a_monitor_it_returns_at_once_and_the_run_goes_on(chain):
+    matrix = {"a.src": "in.txt", "a.x": [1, 2], "b.y": [1]}
+    code, out = finish(start(chain, matrix, "--monitor=none"))
+    assert code == 0 and out.splitlines()[-1].startswith("4 jobs under way; look: kwdag status --watch")
+    wait_for(lambda: not sessions())
+    assert chain.schedule(matrix).ended == ()
+    assert Counter(chain.ran()) == {"a": 2, "b": 2}
+
+
+def test_gpus_are_handed_to_those_that_ask_and_to_one_at_a_time(lab, monkeypatch):
+    # A machine without GPUs: what nvidia-smi says is made up, what is done with it is not.
+    smi = lab.folder / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{smi.parent}:{os.environ['PATH']}")
+    body = "date +%s.%N; echo $CUDA_VISIBLE_DEVICES; sleep 0.3; date +%s.%N"
+    lab.node("g", f"{{{{ {body}; }}}} > {{dst}}", algo_params={"x": 0}, resources={"gpus": 1})
+    lab.node("c", f"{{{{ {body}; }}}} > {{dst}}", algo_params={"x": 0})
+    matrix = {"g.x": [1, 2, 3, 4, 5, 6], "c.x": [1, 2, 3]}
+    assert lab.schedule(matrix, backend="tmux", tmux_workers=4, devices="auto").complete
+    spans = [path.read_text().split("\n")[:3] for path in lab.root.glob("g/*/g.txt")]
+    assert len(spans) == 6 and {gpu for _, gpu, _ in spans} == {"0", "1"}
+    for gpu in "01":
+        own = sorted((float(start), float(stop)) for start, found, stop in spans if found == gpu)
+        assert all(stop <= later for (_, stop), (later, _) in zip(own, own[1:], strict=False))
+    assert all(path.read_text().split("\n")[1] == "" for path in lab.root.glob("c/*/c.txt"))
+
+
+def test_a_person_attaches_reads_and_leaves(lab):
+    lab.node("a", f"echo hello from {{x}}; until [ -e {lab.folder}/go ]; do sleep 0.1; done; echo > {{dst}}",
+             algo_params={"x": 0})  # fmt: skip
+    process = start(lab, {"a.x": [1, 2]})
+    wait_for(lambda: len(sessions()) == 2)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "xterm"
+        os.execvp("tmux", ["tmux", "attach", "-t", "kwdag_0"])
+    seen = b""
+    while b"hello from" not in seen:
+        assert select.select([terminal], [], [], 30)[0], seen
+        seen += os.read(terminal, 10_000)
+    assert b"=== a_id_" in seen
+    os.write(terminal, b"\x02d")  # Ctrl-b d
+    while b"detached" not in seen:
+        assert select.select([terminal], [], [], 30)[0], seen
+        seen += os.read(terminal, 10_000)
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    assert len(sessions()) == 2 and process.poll() is None
+    (lab.folder / "go").touch()
+    assert finish(process)[0] == 0

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import tree
+from tests.conftest import BACKENDS
+
+_, TMUX, SLURM = BACKENDS
 
 PIPELINE = """\
 nodes:
@@ -415,6 +418,7 @@ COMMANDS = {
     # schedule
     SCHEDULE + ("--backend=foo",): "--backend: 'foo' is unknown; known: serial, slurm, tmux",
     SCHEDULE + ("--backend=seriel", "--run=1"): "--backend: 'seriel' is unknown; did you mean 'serial'?",
+    SCHEDULE + ("--monitor=inlin",): "--monitor: 'inlin' is unknown; did you mean 'inline'?",
     SCHEDULE + ("--stale=kep",): "--stale: 'kep' is unknown; did you mean 'keep'?",
     SCHEDULE + ("--max_configs=two",):
         "schedule: invalid value for '--max_configs': 'two' is not a whole number from 1 on",
@@ -545,6 +549,73 @@ COMMANDS = {
     ("demo", "a.txt/b"): "a.txt/b: cannot write there: Not a directory",
 }  # fmt: skip
 
+RUN = SCHEDULE + ("--run=1",)
+#: A node that asks for a GPU.
+GREEDY = pipeline("    perf_params", "    resources: {gpus: 1}\n    perf_params")
+
+# a backend: files, options of the command line, what it complains of
+ON_TMUX = {
+    "a name that tmux cannot take": (
+        {}, "--queue_name=a.b",
+        "--queue_name: tmux cannot take the name 'a.b'; use letters, digits, '_' and '-'",
+    ),
+    "a name that is none": (
+        {}, "--queue_name=",
+        "--queue_name: tmux cannot take the name ''; use letters, digits, '_' and '-'",
+    ),
+    "no workers": (
+        {}, "--tmux_workers=0",
+        "schedule: invalid value for '--tmux_workers' / '--queue_size': '0' is not a whole number from 1 on",
+    ),
+    "a misspelled handler": (
+        {}, "--other_session_handler=kil",
+        "--other_session_handler: no handler 'kil'; did you mean 'kill'?",
+    ),
+    "a device that does not exist": (GREEDY, "--devices=77", "--devices: there is no device '77'"),
+}  # fmt: skip
+MISSPELLED = "slurm_options: sbatch has no option 'partiton'; did you mean 'partition'?"
+NO_PARTITION = "sbatch refuses --partition=nowhere: invalid partition specified: nowhere"
+ON_SLURM = {
+    "misspelled on the command line": ({}, "--slurm_options={partiton: main}", MISSPELLED),
+    "misspelled in the params": (more("slurm_options: {partiton: main}\n"), "", MISSPELLED),
+    "misspelled in a row": (more("  predict.__slurm_options__: [{partiton: main}]\n"), "", MISSPELLED),
+    "misspelled in a node": (
+        pipeline("    perf_params", "    slurm_options: {partiton: main}\n    perf_params"), "", MISSPELLED,
+    ),
+    "not the user's to set": (
+        {}, "--slurm_options={output: x}", "slurm_options: 'output' is set by kwdag itself",
+    ),
+    "an unknown partition": (
+        {}, "--slurm_options={partition: nowhere}", f"slurm_options of node 'predict': {NO_PARTITION}",
+    ),
+    "an unknown partition of a node": (
+        pipeline("    perf_params", "    slurm_options: {partition: nowhere}\n    perf_params"), "",
+        f"slurm_options of node 'evaluate': {NO_PARTITION}",
+    ),
+    "an unknown partition of a row": (
+        more("  evaluate.__slurm_options__: [{partition: nowhere}]\n"), "",
+        f"slurm_options of node 'evaluate': {NO_PARTITION}",
+    ),
+    "a value that sbatch refuses": (
+        {}, "--slurm_options={time: soon}",
+        "slurm_options of node 'predict': sbatch refuses --time=soon: invalid --time specification",
+    ),
+    "a device that does not exist": (
+        GREEDY, "",
+        "slurm_options of node 'evaluate': sbatch refuses --gres=gpu:1:"
+        " invalid generic resource (gres) specification",
+    ),
+    "no jobs in a task": (
+        {}, "--slurm_pack=0",
+        "schedule: invalid value for '--slurm_pack': '0' is not a whole number from 1 on",
+    ),
+}  # fmt: skip
+ABSENT = {
+    "tmux": "--backend=tmux: tmux is not installed; --backend=serial needs nothing",
+    "slurm": "--backend=slurm: sbatch is not installed; run on a machine of the cluster,"
+    " or use --backend=tmux",
+}
+
 NEED_A_RUN = ("aggregate", "status", "why", "logs", "run", "diff", "cancel", "clean")
 SCORE = """\
 pipeline:
@@ -595,6 +666,49 @@ def test_a_bad_command_is_refused(kwdag, here, argv, expected):
     before = tree(here)
     assert complaint(kwdag(*argv), here) == expected
     assert tree(here) == before
+
+
+@pytest.mark.parametrize(("backend", "expected"), ABSENT.items(), ids=ABSENT)
+def test_a_backend_that_is_not_installed(kwdag, here, monkeypatch, backend, expected):
+    monkeypatch.setenv("PATH", str(here / "empty"))
+    before = tree(here)
+    assert complaint(kwdag(*RUN, f"--backend={backend}"), here) == expected
+    assert tree(here) == before
+
+
+def refused(kwdag, here, backend, case):
+    """Run it; the complaint, when nothing was written."""
+    files, option, _ = case
+    for name, text in files.items():
+        (here / name).write_text(text)
+    before = tree(here)
+    said = complaint(kwdag(*RUN, *backend.words, *filter(None, [option])), here)
+    assert tree(here) == before
+    return said
+
+
+@pytest.mark.parametrize("backend", [TMUX], indirect=True)
+@pytest.mark.parametrize("case", ON_TMUX.values(), ids=ON_TMUX)
+def test_what_tmux_cannot_do(kwdag, here, backend, case):
+    # Of a device it also says which ones this machine has.
+    assert refused(kwdag, here, backend, case).partition("; this machine")[0] == case[-1]
+    assert subprocess.run(["tmux", "list-sessions"], capture_output=True).stdout == b""
+
+
+@pytest.mark.parametrize("backend", [SLURM], indirect=True)
+@pytest.mark.parametrize("case", ON_SLURM.values(), ids=ON_SLURM)
+def test_what_slurm_cannot_do(kwdag, here, backend, slurm_jobs, case):
+    assert refused(kwdag, here, backend, case) == case[-1]
+    assert slurm_jobs.call("squeue", "--noheader") == ""
+
+
+@pytest.mark.parametrize("backend", [SLURM], indirect=True)
+def test_what_only_the_submission_finds_out_leaves_nothing_in_the_queue(kwdag, here, backend, slurm_jobs):
+    """No job of ours could ever have that much memory; but while nodes are down Slurm says so of all jobs."""
+    found = kwdag(*RUN, *backend.words, "--slurm_options={mem: 900G}", "--slurm_pack=1")
+    said = "kwdag: sbatch: batch job submission failed: Requested node configuration is not available\n"
+    assert (found.code, found.err) == (2, said)
+    assert slurm_jobs.call("squeue", "--noheader") == ""
 
 
 def test_inline_params_are_named_by_their_line(kwdag, here):

@@ -57,6 +57,19 @@ def test_a_run_and_the_same_again(kwdag, project, golden):
     }
 
 
+@pytest.mark.every_backend
+def test_exit_codes_and_what_is_said_at_the_end(kwdag, project, backend):
+    (project / "pipe.yaml").write_text(PIPELINE.replace("evaluate.sh", "picky.sh"))
+    found = kwdag(*BASE, "--run=1", *backend.words)
+    assert (found.code, found.err) == (1, "")
+    assert "6 done, 2 failed of 8 jobs" in found.out
+    assert "exit code 3" in found.out and "level 22 is too high" in found.out
+    (project / "pipe.yaml").write_text(PIPELINE)
+    assert kwdag(*BASE, "--run=1", *backend.words).code == 0
+    again = kwdag(*BASE, "--run=1", *backend.words)
+    assert (again.code, again.out.splitlines()[-1]) == (0, "nothing to run: all 8 jobs are done")
+
+
 def test_a_dry_run_of_a_started_grid(kwdag, project, golden):
     kwdag(*BASE, "--run=1", "--max_configs=1")
     golden("schedule_started", kwdag(*BASE).out)
@@ -139,12 +152,13 @@ def test_what_is_printed_can_be_chosen(kwdag, project):
     assert kwdag(*BASE, "--run=1", "--print_commands=1").out.count("bash predict.sh") == 4
 
 
-def test_the_json_of_a_run(kwdag, project):
-    found = json.loads(kwdag(*BASE, "--run=1", "--json").out)
+@pytest.mark.every_backend
+def test_the_json_of_a_run(kwdag, project, backend):
+    found = json.loads(kwdag(*BASE, "--run=1", "--json", *backend.words).out)
     jobs, ended = found.pop("jobs"), found.pop("ended")
     assert found == {
         "schema": "kwdag.schedule", "version": 1, "root": str(project / "out"), "rows": 4, "ran": True,
-        "complete": True, "counts": {"done": 8}, "warnings": [], "open": {},
+        "complete": True, "left_alone": 0, "counts": {"done": 8}, "warnings": [], "open": {},
     }  # fmt: skip
     assert len(jobs) == 8
     assert set(jobs[0]) == {"id", "node", "dpath", "state", "reason", "action", "upstream"}
@@ -213,12 +227,11 @@ def test_ctrl_c_stops_the_running_job_and_the_same_command_goes_on(kwdag, projec
     (project / "predict.sh").write_text(f"touch started; sleep 60.{os.getpid()}\n")
     argv = [sys.executable, "-m", "kwdag", *BASE, "--run=1"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        for _ in range(200):
-            if (project / "started").exists():
-                break
+        deadline = time.monotonic() + 60
+        while not (project / "started").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.strip() == "stopped; the same command goes on from here"
     assert "Traceback" not in err

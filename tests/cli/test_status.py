@@ -40,3 +40,10 @@ def test_nodes_are_listed_upstream_first(kwdag, project):
     kwdag(*RUN)
     lines = kwdag("status", "out").out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["predict", "evaluate"]
+
+
+def test_a_bare_flag_takes_no_root_for_its_value(kwdag, project):
+    kwdag(*RUN)
+    assert kwdag("status", "--json", "out").code == 0
+    found = kwdag("status", "--watch", "out")  # of a root where no run was left to other processes
+    assert (found.code, found.err) == (0, "") and found.out.startswith("node ")

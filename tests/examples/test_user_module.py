@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm_cluster import cluster, missing
-
 EXAMPLE = Path(__file__).parents[2] / "examples" / "user_module"
 
 
@@ -30,48 +28,10 @@ def run(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture
-def on_serial():
-    return "serial"
-
-
-@pytest.fixture
-def on_tmux(tmp_path, monkeypatch):
-    """A tmux server of the test's own."""
-    (tmp_path / "tmux").mkdir()
-    monkeypatch.setenv("TMUX_TMPDIR", str(tmp_path / "tmux"))
-    monkeypatch.delenv("TMUX", raising=False)
-    yield "tmux"
-    subprocess.run(["tmux", "kill-server"], capture_output=True, check=False)
-
-
-@pytest.fixture
-def on_slurm(monkeypatch):
-    """A Slurm of the test's own."""
-    with cluster(cpus=4) as running:
-        monkeypatch.setenv("SLURM_CONF", running.env["SLURM_CONF"])
-        yield "slurm"
-
-
-BACKENDS = [
-    "on_serial",
-    pytest.param("on_tmux", marks=[
-        pytest.mark.tmux,
-        pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
-    ]),
-    pytest.param("on_slurm", marks=[
-        pytest.mark.slurm,
-        pytest.mark.xdist_group("slurm"),
-        pytest.mark.skipif(missing() is not None, reason=str(missing())),
-    ]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_the_two_commands_of_the_seed(here, backend, request):
-    backend = request.getfixturevalue(backend)
+@pytest.mark.every_backend
+def test_the_two_commands_of_the_seed(here, backend):
     script = here / "run_pipeline.sh"
-    script.write_text(script.read_text().replace("--backend=serial", f"--backend={backend}"))
+    script.write_text(script.read_text().replace("--backend=serial", f"--backend={backend.name}"))
     first = run("bash", "run_pipeline.sh")
     assert "16 done of 16 jobs" in first
     for section in ("Varied Basis: = {", "Constant Params: {", "Varied Parameter LUT: {",
@@ -91,8 +51,10 @@ def test_the_two_commands_of_the_seed(here, backend, request):
     assert "nothing to run: all 16 jobs are done" in run("bash", "run_pipeline.sh")
 
 
-def test_the_yaml_pipeline_with_its_gather(here):
-    schedule = ("kwdag", "schedule", "--params=params.yaml", "--root_dpath=yaml_output", "--run=1")
+@pytest.mark.every_backend
+def test_the_yaml_pipeline_with_its_gather(here, backend):
+    schedule = ("kwdag", "schedule", "--params=params.yaml", "--root_dpath=yaml_output", "--run=1",
+                *backend.words)  # fmt: skip
     assert "18 done of 18 jobs" in run(*schedule)
     assert "nothing to run: all 18 jobs are done" in run(*schedule)
     report = run("kwdag", "aggregate", "--target=yaml_output")
