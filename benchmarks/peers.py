@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import work
@@ -37,16 +38,20 @@ class Peer:
 def grid_peer(program: str, requirements: tuple[str, ...], *, zips: bool) -> Peer:
     """kwdag or kwdagger: the same files and the same options for both."""
 
-    def schedule(case: Case, run: int) -> Command:
+    def schedule(case: Case, run: int, backend: str = "serial", *more: str) -> Command:
         return [
             program,
             "schedule",
             f"--params={case.folder / 'params.yaml'}",
             f"--root_dpath={case.root}",
-            "--backend=serial",
+            f"--backend={backend}",
             "--skip_existing=1",
             f"--run={run}",
+            *more,
         ]
+
+    def in_tmux(case: Case, *more: str) -> Command:
+        return schedule(case, 1, "tmux", f"--tmux_workers={case.workers}", *more)
 
     def aggregate(case: Case) -> Command:
         return [
@@ -69,6 +74,14 @@ def grid_peer(program: str, requirements: tuple[str, ...], *, zips: bool) -> Pee
             "run": lambda case: schedule(case, 1),
             "rerun": lambda case: schedule(case, 1),
             "aggregate": aggregate,
+            "run_workers": in_tmux,
+            "redo_workers": lambda case: in_tmux(case, "--skip_existing=0", "--cache=0"),
+            "run_slurm": lambda case: schedule(case, 1, "slurm"),
+            "submit_slurm": lambda case: [
+                "python",
+                str(DRIVERS / "submit_slurm.py"),
+                *schedule(case, 1, "slurm"),
+            ],
         },
         requirements=requirements,
         environment=program,
@@ -105,15 +118,47 @@ def ninja() -> Peer:
     )
 
 
-def driven(name: str, driver: str, python: str, version: Command, **setup: object) -> Peer:
-    """A peer that is a library: a small program of ours hands it the jobs."""
+def driven(
+    name: str, driver: str, python: str, version: Command, backends: Mapping[str, str] | None = None,
+    **setup: object,
+) -> Peer:  # fmt: skip
+    """A peer that is a library: a small program of ours hands it the jobs.
 
-    def run(case: Case) -> Command:
+    Args:
+        backends: action -> the backend that the program is told to use for it, with so many workers.
+    """
+
+    def run(case: Case, *more: str) -> Command:
         scratch = case.folder / "scratch"
         scratch.mkdir()
-        return [python, str(DRIVERS / driver), str(case.folder / "jobs.json"), str(scratch)]
+        return [python, str(DRIVERS / driver), str(case.folder / "jobs.json"), str(scratch), *more]
 
-    return Peer(name, version, work.write_job_list, {"run": run}, **setup)  # type: ignore[arg-type]
+    actions: dict[str, Callable[[Case], Command]] = {"run": run}
+    for action, backend in (backends or {}).items():
+        actions[action] = partial(_with_workers, run, backend)
+    return Peer(name, version, work.write_job_list, actions, **setup)  # type: ignore[arg-type]
+
+
+def _with_workers(run: Callable[..., Command], backend: str, case: Case) -> Command:
+    return run(case, backend, str(case.workers))
+
+
+def parallel() -> Peer:
+    """GNU parallel: a row is one line of shell, so that its second job follows its first."""
+    script = (
+        'xargs mkdir -p < folders.txt && parallel --jobs "$1" --joblog joblog --halt now,fail=1 < lines.txt'
+    )
+    return Peer(
+        name="parallel",
+        version_command=["bash", "-c", "parallel --version | head -n 1"],
+        write=work.write_lines,
+        actions={"run_workers": lambda case: ["bash", "-c", script, "bash", str(case.workers)]},
+    )
+
+
+def for_kill_table(name: str, distribution: str, *requirements: str) -> Peer:
+    """A peer that is not timed; contenders.py knows how it is used."""
+    return Peer(name, version_of(distribution), lambda case: None, {}, requirements, name)
 
 
 def version_of(distribution: str) -> Command:
@@ -131,6 +176,7 @@ PEERS = {
             "cmd_queue_jobs.py",
             "python",
             version_of("cmd_queue"),
+            {"run_workers": "tmux", "run_slurm": "slurm"},
             requirements=KWDAGGER,
             environment="kwdagger",
         ),
@@ -144,6 +190,9 @@ PEERS = {
             environment="hyperqueue",
         ),
         ninja(),
+        parallel(),
+        for_kill_table("signac-flow", "signac-flow", "signac-flow==0.29.1", "signac==2.4.1"),
+        for_kill_table("jug", "jug", "jug==2.7.0"),
         driven("floor", "floor.py", sys.executable, [sys.executable, "-c", "print('-')"]),
     )
 }

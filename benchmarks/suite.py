@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from benchmarks import naps
 from benchmarks.measure import Limits
 
 GIB = 2**30
@@ -13,7 +14,8 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """`sizes` are rows; `unit` is what a cost is divided by in the table: row, job, result or none."""
+    """`sizes` are rows; `unit` is what a cost is divided by in the table: row, job, result, bound (the
+    shortest time that any schedule could take) or none."""
 
     name: str
     title: str
@@ -24,10 +26,29 @@ class Benchmark:
     quick_sizes: tuple[int, ...]
     unit: str | None = None
     limits: Limits = Limits()
+    workers: int = 1
 
 
 ALL = ("kwdag", "kwdagger", "cmd_queue", "snakemake", "hyperqueue", "ninja", "floor")
 PLANNERS = ("kwdag", "kwdagger", "snakemake", "ninja")
+
+
+def _makespan(shape: str, title: str, rows: int, known: bool) -> Benchmark:
+    name, action = (
+        (f"makespan_{shape}_known", "redo_workers") if known else (f"makespan_{shape}", "run_workers")
+    )
+    return Benchmark(
+        name,
+        f"{title} of unequal length, 8 tmux workers, durations {'known' if known else 'unknown'}",
+        action,
+        f"naps_{shape}",
+        ("kwdag",) if known else ("kwdag", "cmd_queue"),
+        (rows,),
+        (rows // 6,),
+        "bound",
+        workers=8,
+    )
+
 
 BENCHMARKS = {
     benchmark.name: benchmark
@@ -72,6 +93,41 @@ BENCHMARKS = {
             (10, 100, 1_000),
             "row",
         ),
+        Benchmark(
+            "tmux",
+            "rows x 2 bash nodes, 2 tmux workers",
+            "run_workers",
+            "chain",
+            ("kwdag", "kwdagger", "cmd_queue", "parallel"),
+            (2_000,),
+            (20,),
+            "job",
+            workers=2,
+        ),
+        Benchmark(
+            "slurm",
+            "rows x 2 bash nodes, a Slurm with 2 CPUs",
+            "run_slurm",
+            "chain",
+            ("kwdag", "cmd_queue"),
+            (100,),
+            (5,),
+            "job",
+        ),
+        Benchmark(
+            "slurm_submit",
+            "submit so many jobs to Slurm, without waiting for them",
+            "submit_slurm",
+            "single",
+            ("kwdag",),
+            (10_000,),
+            (100,),
+            "job",
+        ),
+        _makespan("chain", "48 chains of two jobs", 48, known=False),
+        _makespan("chain", "48 chains of two jobs", 48, known=True),
+        _makespan("fan", "24 jobs with two children each", 48, known=False),
+        _makespan("fan", "24 jobs with two children each", 48, known=True),
     )
 }
 
@@ -110,6 +166,11 @@ def verdicts(costs: Costs) -> list[Verdict]:
         _against_kwdagger(costs, "rerun", 500, 4),
         _against_kwdagger(costs, "aggregate", 2_000, 5),
         _linear(costs),
+        _against(costs, "tmux", 2_000, 8, "kwdagger"),
+        _against(costs, "slurm", 100, 5, "cmd_queue"),
+        _at_most(costs, ("slurm_submit", "kwdag", 10_000), "slurm_submit: seconds", 10, 1, "s"),
+        _near_bound(costs, "makespan_chain_known"),
+        _near_bound(costs, "makespan_fan_known"),
     ]
     return [verdict for verdict in found if verdict is not None]
 
@@ -117,12 +178,18 @@ def verdicts(costs: Costs) -> list[Verdict]:
 def _against_kwdagger(
     costs: Costs, name: str, rows: int, factor: float, memory: bool = False
 ) -> Verdict | None:
-    ours, theirs = costs.get((name, "kwdag", rows)), costs.get((name, "kwdagger", rows))
+    return _against(costs, name, rows, factor, "kwdagger", memory)
+
+
+def _against(
+    costs: Costs, name: str, rows: int, factor: float, peer: str, memory: bool = False
+) -> Verdict | None:
+    ours, theirs = costs.get((name, "kwdag", rows)), costs.get((name, peer, rows))
     if ours is None or theirs is None:
         return None
     what = "memory" if memory else "time"
     ratio = theirs.max_rss / ours.max_rss if memory else theirs.wall / ours.wall
-    return Verdict(f"{name}: {what} of kwdagger", f"1/{factor:g}", f"1/{ratio:.1f}", ratio >= factor)
+    return Verdict(f"{name}: {what} of {peer}", f"1/{factor:g}", f"1/{ratio:.1f}", ratio >= factor)
 
 
 def _at_most(
@@ -133,6 +200,20 @@ def _at_most(
         return None
     measured = cost.wall * scale
     return Verdict(promise, f"{limit:g} {unit}", f"{measured:.2f} {unit}", measured <= limit)
+
+
+def bound_of(benchmark: Benchmark, rows: int) -> float:
+    """Seconds that no schedule of its naps beats."""
+    return naps.lower_bound(naps.naps(benchmark.kind, rows), benchmark.workers)
+
+
+def _near_bound(costs: Costs, name: str) -> Verdict | None:
+    benchmark = BENCHMARKS[name]
+    cost = costs.get((name, "kwdag", benchmark.sizes[0]))
+    if cost is None:
+        return None
+    ratio = cost.wall / bound_of(benchmark, cost.rows)
+    return Verdict(f"{name}: time over the lower bound", "1.10", f"{ratio:.2f}", ratio <= 1.10)
 
 
 def _linear(costs: Costs) -> Verdict | None:

@@ -3,11 +3,12 @@ Measures and judges nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.suite import Cost, Costs, Verdict
+from benchmarks.findings import Findings
+from benchmarks.suite import Cost, Costs, Verdict, bound_of
 from benchmarks.timing import Outcome
 
 if TYPE_CHECKING:
@@ -65,8 +66,26 @@ def _cells(out: Outcome, costs: Costs) -> list[str]:
 def _each(out: Outcome) -> str:
     if out.benchmark.unit is None:
         return ""
+    if out.benchmark.unit == "bound":
+        return f"{out.wall / bound_of(out.benchmark, out.rows):.2f} of bound"
     count = out.jobs if out.benchmark.unit == "job" else out.rows
     return f"{out.wall / count * 1e3:.3f} ms/{out.benchmark.unit}"
+
+
+def findings_parts(findings: Findings) -> Iterator[Any]:
+    """A study's table, then its notes, a line each."""
+    from rich.table import Table
+    from rich.text import Text
+
+    first, *others = findings.columns
+    table = Table(title=findings.name, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    for row in findings.rows:
+        table.add_row(*row)
+    yield table
+    yield from (Text(f"  {note}") for note in findings.notes)
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
@@ -81,6 +100,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
 
 def as_mapping(
     outcomes: Sequence[Outcome],
+    findings: Sequence[Findings],
     verdicts: Sequence[Verdict],
     versions: dict[str, str],
     machine: dict[str, object],
@@ -91,6 +111,7 @@ def as_mapping(
         "machine": machine,
         "versions": versions,
         "outcomes": [_outcome_mapping(out, costs_of(outcomes)) for out in outcomes],
+        "studies": [asdict(one) for one in findings],
         "promises": [asdict(verdict) for verdict in verdicts],
     }
 

@@ -1,4 +1,4 @@
-"""The work that is timed: two bash programs, a grid over them, and the files that tell each peer to do it.
+"""The work that is timed: bash programs, a grid over them, and the files that tell each peer to do it.
 How a peer is called with these files is not known here."""
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from benchmarks import naps
 
 PREDICT = """\
 for arg in "$@"; do
@@ -77,12 +79,14 @@ class Case:
     """What is to be done, and the folder that holds everything about it; results go below `root`.
 
     kind: `chain` (predict, then evaluate, for each row), `single` (evaluate alone),
-    `gather` (as many predict jobs as rows, then as many evaluate jobs, each reading all of them).
+    `gather` (as many predict jobs as rows, then as many evaluate jobs, each reading all of them),
+    `naps_chain` and `naps_fan` (the same two nodes, asleep; see naps.py).
     """
 
     kind: str
     rows: int
     folder: Path
+    workers: int = 1
 
     @property
     def grid(self) -> Grid:
@@ -94,6 +98,8 @@ class Case:
 
     @property
     def jobs(self) -> int:
+        if self.kind in naps.CHILDREN:
+            return self.rows + self.rows // naps.CHILDREN[self.kind]
         return self.rows if self.kind == "single" else 2 * self.rows
 
     def program(self, name: str) -> str:
@@ -113,8 +119,9 @@ class Case:
 def write_programs(case: Case) -> None:
     """The programs and the input that every peer's files refer to."""
     case.folder.mkdir(parents=True, exist_ok=True)
-    (case.folder / "predict.sh").write_text(PREDICT)
-    (case.folder / "evaluate.sh").write_text(EVALUATE)
+    sleeps = case.kind in naps.CHILDREN
+    (case.folder / "predict.sh").write_text(naps.PROGRAM if sleeps else PREDICT)
+    (case.folder / "evaluate.sh").write_text(naps.PROGRAM if sleeps else EVALUATE)
     (case.folder / "source.txt").write_text("0.5\n")
 
 
@@ -140,7 +147,10 @@ def _pipeline(case: Case) -> dict[str, Any]:
         "metrics": METRICS,
     }
     nodes = {"predict": predict, "evaluate": evaluate}
-    if case.kind == "chain":
+    if case.kind in naps.CHILDREN:
+        for node in (predict, evaluate):
+            node["algo_params"] = {"number": 0, "seconds": 0}
+    if case.kind == "chain" or case.kind in naps.CHILDREN:
         return {"nodes": nodes, "edges": ["predict.dst -> evaluate.pred"]}
     evaluate["algo_params"] = {"a": 0, "b": 0}
     if case.kind == "single":
@@ -153,6 +163,8 @@ def _rows(case: Case, zips: bool) -> dict[str, Any]:
     source = str(case.folder / "source.txt")
     if case.kind == "gather":
         return _diagonal(case.rows, source, zips)
+    if case.kind in naps.CHILDREN:
+        return _nap_rows(case, source)
     node, port = ("evaluate", "pred") if case.kind == "single" else ("predict", "src")
     grid = {f"{node}.a": [*range(case.grid.a)], f"{node}.b": [*range(case.grid.b)]}
     return {"matrix": {f"{node}.{port}": source, **grid}}
@@ -165,6 +177,30 @@ def _diagonal(rows: int, source: str, zips: bool) -> dict[str, Any]:
         return {"matrix": {"predict.src": source}, "zip": {"predict.a": numbers, "evaluate.b": numbers}}
     include = [{"predict.a": n, "evaluate.b": n} for n in numbers]
     return {"matrix": {"predict.src": source, "predict.a": numbers}, "include": include}
+
+
+def _nap_rows(case: Case, source: str) -> dict[str, Any]:
+    jobs = naps.naps(case.kind, case.rows)
+    columns: dict[str, list[float]] = {}
+    for job in jobs:
+        if job.after is None:
+            continue
+        for nap in (jobs[job.after], job):
+            columns.setdefault(f"{nap.node}.number", []).append(nap.number)
+            columns.setdefault(f"{nap.node}.seconds", []).append(nap.seconds)
+    return {"matrix": {"predict.src": source}, "zip": columns}
+
+
+def jobs_of(case: Case) -> Iterator[Job]:
+    """The jobs of a chain or of naps, upstream first."""
+    return _nap_jobs(case) if case.kind in naps.CHILDREN else chain_jobs(case)
+
+
+def _nap_jobs(case: Case) -> Iterator[Job]:
+    for nap in naps.naps(case.kind, case.rows):
+        output = "result.json" if nap.node == "evaluate" else "pred.txt"
+        job = _job(case, nap.node, str(nap.number), output, nap.after)
+        yield replace(job, command=(*job.command, f"--seconds={nap.seconds}"))
 
 
 def chain_jobs(case: Case) -> Iterator[Job]:
@@ -186,8 +222,17 @@ def _job(case: Case, node: str, name: str, output: str, after: int | None) -> Jo
 def write_job_list(case: Case) -> Path:
     """`[folder, command, index of the job before it or null]` for each job, for the drivers."""
     path = case.folder / "jobs.json"
-    path.write_text(json.dumps([[job.folder, job.command, job.after] for job in chain_jobs(case)]))
+    path.write_text(json.dumps([[job.folder, job.command, job.after] for job in jobs_of(case)]))
     return path
+
+
+def write_lines(case: Case) -> None:
+    """A line of shell for each row of a chain, and the folders that the lines write into."""
+    jobs = list(chain_jobs(case))
+    pairs = zip(jobs[::2], jobs[1::2], strict=True)
+    lines = [f"{shlex.join(first.command)} && {shlex.join(then.command)}" for first, then in pairs]
+    (case.folder / "lines.txt").write_text("".join(f"{line}\n" for line in lines))
+    (case.folder / "folders.txt").write_text("".join(f"{job.folder}\n" for job in jobs))
 
 
 def write_ninja(case: Case) -> None:
