@@ -86,8 +86,9 @@ for file in job_status.json job.log "${aside[@]}"; do
   mkdir -p -- "${target%/*}" && mv -- "$file" "$target" || exit
 done
 began_with=$(stamps "${inputs[@]}") && read_from=$(runs "${upstream[@]}") && start=$(date +%s.%N) || exit
-(while sleep 10 && kill -0 $$; do touch -c .claim-$attempt; done) 9>&- < /dev/null > /dev/null 2>&1 &
-KWDAG_JOB=$job bash ./invoke.sh 2>&1 | tee job.log
+# A heartbeat for other hosts, which ends with this shell however that ends.
+exec 8> >(exec 9>&- > /dev/null 2>&1; while read -rt 10 _; [ $? -gt 128 ]; do touch -c .claim-$attempt; done)
+KWDAG_JOB=$job bash ./invoke.sh 2>&1 8>&- | tee job.log 8>&-
 code=${PIPESTATUS[0]}
 [ $code -eq 0 ] && state=finished || state=failed
 made=$(stamps "${outputs[@]}") && stop=$(date +%s.%N) || exit

@@ -149,7 +149,7 @@ def quick(dpath, **times):
     """Make the waits of `invoke.sh` short."""
     text = (dpath / "invoke.sh").read_text()
     for old, new in (
-        ("while sleep 10 ", "while sleep 0.1 "),
+        ("read -rt 10 ", "read -rt 0.1 "),
         ("second < 60", f"second < {times.get('lease', 3)}"),
         ("    sleep 1\n", "    sleep 0.1\n"),
     ):

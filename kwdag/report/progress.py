@@ -54,7 +54,7 @@ class PlainReporter:
     def waiting(self, jobs: Iterable[Job]) -> None:
         if not self._waits:
             names = [job.id for job in jobs]
-            self.out.write(f"waiting for {len(names)} jobs that run elsewhere: {', '.join(names[:3])}\n")
+            self.note([f"waiting for {len(names)} jobs that run elsewhere: {', '.join(names[:3])}"])
             self._waits = True
 
     def note(self, lines: Iterable[str]) -> None:
