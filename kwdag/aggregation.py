@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from kwdag import jobdir, ranking, results
 from kwdag.errors import ResultError, did_you_mean
+from kwdag.metrics import Metrics, Wanted, check_wanted, choose_metrics
 from kwdag.pipeline import Pipeline
 from kwdag.pipeline_ref import load_pipeline, load_recorded
 from kwdag.query import rows_where
-from kwdag.ranking import Metrics, Roles, Wanted
 from kwdag.report import text
 from kwdag.results import Job, NodeResults, Skipped
+from kwdag.roles import Roles, with_identity
 from kwdag.sources import neighbour
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def aggregate(
     _check_metrics(tables, primary_metric_cols=primary, display_metric_cols=display)
     tables = _filtered(tables, rois, query, base)
     metrics = {
-        node: ranking.choose_metrics(node, _declared(runs, node), table, primary, display)
+        node: choose_metrics(node, _declared(runs, node), table, primary, display)
         for node, table in tables.items()
     }
     tables = {node: ranking.rank(table, metrics[node].primary) for node, table in tables.items()}
@@ -241,7 +242,7 @@ def _load(runs: Sequence[Run], nodes: Iterable[str], io_workers: int) -> dict[st
 
 
 def _tables(loaded: Mapping[str, NodeResults], roles: Roles) -> dict[str, pd.DataFrame]:
-    return {node: ranking.with_identity(found.columns.table(), node, roles) for node, found in loaded.items()}
+    return {node: with_identity(found.columns.table(), node, roles) for node, found in loaded.items()}
 
 
 def _filtered(
@@ -260,7 +261,7 @@ def _filtered(
 def _check_metrics(tables: Mapping[str, pd.DataFrame], **wanted: list[Wanted] | None) -> None:
     if any(len(table) for table in tables.values()):
         for option, names in wanted.items():
-            ranking.check_wanted(names or (), tables, option)
+            check_wanted(names or (), tables, option)
 
 
 def _wanted(asked: Wanted | Sequence[Wanted] | None) -> list[Wanted] | None:

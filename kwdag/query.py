@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from kwdag.errors import ResultError, did_you_mean
-from kwdag.ranking import scores
+from kwdag.metrics import scores
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,7 +26,7 @@ ORDER = """
     backends.slurm_submit  backends.slurm_more  backends.slurm_worker  backends.slurm_task
     backends.slurm_watch  backends.slurm
     request  outlook  backends  scheduling  rounds  drainer  backends.slurm_next
-    inventory  results  ranking  query  report.text  report  aggregation            job directories -> report
+    inventory  results  roles  metrics  ranking  query  report.text  report  aggregation     directories -> report
     find_job  explain  compare  cancel  clean  follow  by_hand      single jobs; ending, clearing
     report.inspect_text  report.watch  report.control_text  report.progress  report.schedule_text
     report.status_text  observe
@@ -104,7 +104,7 @@ def test_kwdag_never_imports_pipelines():
 
 
 PURE = ("matrix", "params", "pipeline", "plan", "grid", "gather", "scatter", "resolve", "render", "hashing",
-        "select", "ranking")  # fmt: skip
+        "select", "roles", "metrics", "ranking")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PURE)

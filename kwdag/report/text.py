@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from kwdag import ranking
 from kwdag.errors import ResultError, did_you_mean
-from kwdag.ranking import Metric, Metrics, Roles
+from kwdag.metrics import Metric, Metrics, is_numeric, metric_columns
+from kwdag.roles import Roles, hashed_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,7 +183,7 @@ def _top(rows: pd.DataFrame, section: Section, options: Options, roles: Roles) -
 
 def _numeric(section: Section) -> list[Metric]:
     metrics = {m.column: m for m in (*section.metrics.primary, *section.metrics.display)}
-    return [m for m in metrics.values() if ranking.is_numeric(section.table[m.column])]
+    return [m for m in metrics.values() if is_numeric(section.table[m.column])]
 
 
 def _present(metrics: Sequence[Metric], table: pd.DataFrame) -> list[Metric]:
@@ -197,7 +198,7 @@ def _parameters(
 ) -> Iterator[str]:
     basis = ranking.basis(table)
     varied = {name: _counts(values, base) for name, values in basis.varied.items()}
-    hashed = ranking.hashed_columns(table, roles)
+    hashed = hashed_columns(table, roles)
     yield f"Varied Basis: = {_literal(varied)}"
     yield f"Constant Params: {_literal(_display(basis.constant, base))}"
     named = [name for name in hashed if name in basis.varied]
@@ -272,7 +273,7 @@ def _columns(rows: pd.DataFrame, section: Section, options: Options) -> Iterator
     if options.concise:
         return
     prefix = f"metrics.{section.node}."
-    for column in ranking.metric_columns(rows):
+    for column in metric_columns(rows):
         if column not in {metric.column for metric in shown}:
             yield column.removeprefix(prefix), rows[column].tolist()
     if "job_id" in rows:

@@ -9,9 +9,10 @@ import pytest
 
 from kwdag import ranking
 from kwdag.errors import ResultError
-from kwdag.ranking import Metric, Metrics, Roles
+from kwdag.metrics import Metric, Metrics, choose_metrics
 from kwdag.report import text
 from kwdag.report.text import Options, Section
+from kwdag.roles import Roles
 
 EXAMPLE = """\
 Varied Basis: = {
@@ -90,7 +91,7 @@ def test_the_report_of_the_example_is_as_documented():
             "metrics.stage1_evaluate.hamming_distance": [267, 264, 261, 260, 254, 251, 241, 239],
         }
     )
-    metrics = ranking.choose_metrics("stage1_evaluate", [], table)
+    metrics = choose_metrics("stage1_evaluate", [], table)
     roles = Roles(unhashed=frozenset({"stage1_evaluate.workers"}))
     assert text.report([Section("stage1_evaluate", table, metrics)], None, roles, base="/w") == EXAMPLE
 

@@ -1,0 +1,164 @@
+"""What the parameters of a row mean: which enter its param_hashid, which name the region it was measured on.
+
+Pure functions on result tables; metrics and ranks are the business of others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from kwdag.render import Token, token
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kwdag.node import ProcessNode
+
+UNKNOWN_REGION = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What the pipeline says of its parameters; every key is dotted, `<node>.<param>`.
+
+    Attributes:
+        unhashed: perf params and those tagged `dataset` or `volatile`: they stay out of ``param_hashid``.
+        paths: inputs, whose values are file names.
+        neutral: the value at which a parameter does not enter the hash.
+        renamed: old -> new name; the hash knows the parameter by its old one.
+    """
+
+    unhashed: frozenset[str] = frozenset()
+    dataset: frozenset[str] = frozenset()
+    model: frozenset[str] = frozenset()
+    paths: frozenset[str] = frozenset()
+    neutral: Mapping[str, Any] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, nodes: Iterable[ProcessNode]) -> Roles:
+        nodes = list(nodes)
+        perf = frozenset(f"{node.name}.{key}" for node in nodes for key in node.perf_params)
+        dataset, model, volatile = (_tagged(nodes, tag) for tag in ("dataset", "model", "volatile"))
+        return cls(
+            unhashed=perf | dataset | volatile,
+            dataset=dataset,
+            model=model,
+            paths=frozenset(f"{node.name}.{key}" for node in nodes for key in node.in_paths),
+            neutral={f"{node.name}.{key}": value for node in nodes for key, value in node.neutral.items()},
+            renamed={f"{n.name}.{old}": f"{n.name}.{new}" for n in nodes for old, new in n.renamed.items()},
+        )
+
+
+def _tagged(nodes: Iterable[ProcessNode], wanted: str) -> frozenset[str]:
+    return frozenset(
+        f"{node.name}.{key}" for node in nodes for key, tag in node.tags.items() if tag == wanted
+    )
+
+
+def param_columns(table: pd.DataFrame) -> list[str]:
+    return [name for name in table.columns if name.startswith("params.")]
+
+
+def hashed_columns(table: pd.DataFrame, roles: Roles) -> list[str]:
+    """The parameter columns that enter ``param_hashid``."""
+    return [name for name in param_columns(table) if _key(name) not in roles.unhashed]
+
+
+def with_identity(table: pd.DataFrame, node: str, roles: Roles) -> pd.DataFrame:
+    """The table with ``param_hashid`` and ``region_id``; renamed parameters stand under their new names."""
+    table = _merge_renamed(table, roles)
+    table = table.assign(region_id=_regions(table, node, roles), param_hashid=_hashids(table, roles))
+    first = ["region_id", "param_hashid"]
+    return table[first + [name for name in table.columns if name not in first]]
+
+
+def param_hashid(params: Mapping[str, Any], roles: Roles | None = None) -> str:
+    """Twelve lower-case letters that stand for the parameters (dotted keys) of one row.
+
+    A None is as good as no parameter, and a value counts as the text that the program receives.
+    """
+    roles = roles or Roles()
+    pairs = [(key, token(value)) for key, value in params.items() if key not in roles.unhashed]
+    return _hashid(pairs, _Identity(roles))
+
+
+class _Identity:
+    """The roles, arranged for quick questions."""
+
+    def __init__(self, roles: Roles):
+        self.neutral = {key: token(value) for key, value in roles.neutral.items()}
+        self.original = {new: old for old, new in roles.renamed.items()}
+
+
+def _hashid(pairs: Iterable[tuple[str, Token]], identity: _Identity) -> str:
+    kept = [
+        (identity.original.get(key, key), text)
+        for key, text in pairs
+        if text is not None and identity.neutral.get(key) != text
+    ]
+    canonical = json.dumps(sorted(kept, key=itemgetter(0)), separators=(",", ":")).encode()
+    number = int.from_bytes(hashlib.sha256(canonical).digest()[:16], "big")
+    letters = []
+    for _ in range(12):
+        number, digit = divmod(number, 26)
+        letters.append(chr(97 + digit))
+    return "".join(letters)
+
+
+def _hashids(table: pd.DataFrame, roles: Roles) -> list[str]:
+    names = hashed_columns(table, roles)
+    keys, identity = [_key(name) for name in names], _Identity(roles)
+    columns = [_tokens(table, name, _key(name) in roles.paths) for name in names]
+    rows = zip(*columns, strict=True) if columns else [()] * len(table)
+    return [_hashid(zip(keys, row, strict=True), identity) for row in rows]
+
+
+def _tokens(table: pd.DataFrame, column: str, is_path: bool) -> list[Token]:
+    """The values as the program receives them; a path below the row's own root relative to that root."""
+    tokens = [token(value) for value in table[column].tolist()]
+    if not is_path or "dpath" not in table:
+        return tokens
+    prefixes = (dpath.rsplit("/", 2)[0] + "/" for dpath in table["dpath"].tolist())
+    return [t.removeprefix(p) if isinstance(t, str) else t for t, p in zip(tokens, prefixes, strict=True)]
+
+
+def _regions(table: pd.DataFrame, node: str, roles: Roles) -> list[str]:
+    """The data that each row was measured on: the node's own dataset, else that of its ancestors."""
+    tagged = [name for name in param_columns(table) if _key(name) in roles.dataset]
+    own = [name for name in tagged if name.startswith(f"params.{node}.")]
+    columns = [(name, table[name].tolist()) for name in own or tagged]
+    return [
+        "+".join(dict.fromkeys(stem for name, values in columns for stem in _stems(name, values[i], roles)))
+        or UNKNOWN_REGION
+        for i in range(len(table))
+    ]
+
+
+def _stems(name: str, value: Any, roles: Roles) -> list[str]:
+    if value is None:
+        return []
+    texts = map(str, value if isinstance(value, list) else [value])
+    is_path = _key(name) in roles.paths
+    return [PurePath(text).stem if is_path or "/" in text else text for text in texts]
+
+
+def _merge_renamed(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    for old, new in roles.renamed.items():
+        source, target = f"params.{old}", f"params.{new}"
+        if source in table:
+            merged = table[source]
+            if target in table:
+                merged = table[target].where(table[target].notna(), merged)
+            table = table.drop(columns=source).assign(**{target: merged})
+    return table
+
+
+def _key(column: str) -> str:
+    return column.removeprefix("params.")
