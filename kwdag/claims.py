@@ -6,11 +6,13 @@ A claim is a lock that the job's processes inherit (it falls when the last of th
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +20,9 @@ from typing import Any
 
 from kwdag import leases
 from kwdag.jobdir import CLAIM, DRAFT, LOCK, DamagedFile, read_json, read_status
+
+#: What a file system without hard links says of one.
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +111,13 @@ def _create(dpath: str, attempt: int) -> None:
     holder = {"host": host_id(), "pid": os.getpid(), "since": time.time()}
     # A link appears whole: a claim that did not name its host yet would be anybody's.
     draft = f"{dpath}/{DRAFT}{host_id().partition('/')[0]}"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-    try:
-        os.write(fd, json.dumps(holder).encode())
-    finally:
-        os.close(fd)
+    _write(draft, holder, os.O_TRUNC)
     try:
         os.link(draft, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _write(path, holder, os.O_EXCL)
     finally:
         os.unlink(draft)
     if latest_attempt(dpath) > attempt:  # others have come and gone since this host looked
@@ -120,6 +125,14 @@ def _create(dpath: str, attempt: int) -> None:
         raise FileExistsError(path)
     with suppress(FileNotFoundError):
         os.unlink(f"{dpath}/{CLAIM}{attempt - 1}")
+
+
+def _write(path: str, holder: Mapping[str, Any], how: int) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o666)
+    try:
+        os.write(fd, json.dumps(holder).encode())
+    finally:
+        os.close(fd)
 
 
 def latest_attempt(dpath: str) -> int:

@@ -42,7 +42,9 @@ if [ -e $last ] && [ -z "$ended" ] && [[ $(<$last) != *"\"host\": \"$HOSTNAME"[\
   done
 fi
 draft=.draft-by-hand-$$ # a claim appears whole, and only where there is none
-printf '{"by_hand": true, "host": "%s", "pid": %s}' "$HOSTNAME" $$ > $draft && ln $draft .claim-$attempt
+printf '{"by_hand": true, "host": "%s", "pid": %s}' "$HOSTNAME" $$ > $draft && {
+  ln $draft .claim-$attempt 2> /dev/null || (set -C; cat < $draft > .claim-$attempt)
+}
 claimed=$?
 rm -f $draft
 [ $claimed -eq 0 ] || exit 75

@@ -1,5 +1,6 @@
 """Claims of other hosts: a heartbeat, judged by one's own clock."""
 
+import errno
 import json
 import os
 import time
@@ -84,3 +85,16 @@ def test_the_end_of_an_attempt_is_not_told_before_it_has_ended(abroad):
     assert claims.acquire(folder, 0) is None
     Path(folder, "job_status.json").write_text('{"state": "done", "attempt": 1}')
     assert claims.acquire(folder, 0) == 1
+
+
+def test_without_hard_links_a_claim_is_created_exclusively(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    claim = claims.acquire(str(tmp_path), 0)
+    assert claims.holder(str(tmp_path))["pid"] == os.getpid()
+    with pytest.raises(FileExistsError):
+        claims._create(str(tmp_path), 1)
+    claim.release()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".claim-1", ".lock"]
