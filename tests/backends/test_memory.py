@@ -68,9 +68,7 @@ def test_on_serial_it_is_said_and_not_tried_again(lab):
 
 @pytest.mark.xdist_group("tmux")
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-def test_on_tmux_it_waits_for_more_memory(lab, tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("TMUX_TMPDIR", str(tmp_path_factory.mktemp("tmux")))
-    monkeypatch.delenv("TMUX", raising=False)
+def test_on_tmux_it_waits_for_more_memory(lab, tmux_server):
     lab.node("a", eats(200, 3) + " && echo {x} > {dst}", algo_params={"x": 0}, resources={"mem": "100M"})
     with memory_group(380 * MIB) as joins:
         code, out = schedule(lab, joins, {"a.x": [1, 2]}, "--backend=tmux", "--tmux_workers=2")

@@ -23,20 +23,9 @@ from kwdag.errors import KwdagError
 pytestmark = [
     pytest.mark.tmux,
     pytest.mark.xdist_group("tmux"),
+    pytest.mark.usefixtures("tmux_server"),
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def server(tmp_path_factory, monkeypatch):
-    """A tmux server that no other test and no person shares."""
-    folder = tmp_path_factory.mktemp("tmux")
-    monkeypatch.setenv("TMUX_TMPDIR", str(folder))
-    monkeypatch.delenv("TMUX", raising=False)
-    monkeypatch.setenv("SHELL", "/bin/bash")
-    monkeypatch.setenv("HOME", str(folder))  # what a person's .bashrc does is none of the tests'
-    yield
-    subprocess.run(["tmux", "kill-server"], capture_output=True, check=False)
 
 
 def tmux(*words: str) -> str:

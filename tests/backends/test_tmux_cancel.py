@@ -9,7 +9,6 @@ from tests.backends import test_tmux
 from tests.backends.test_tmux import finish, sessions, start, wait_for
 
 pytestmark = test_tmux.pytestmark
-server = test_tmux.server
 
 
 def test_a_run_is_cancelled_and_goes_on_later(lab):
