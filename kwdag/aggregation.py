@@ -5,7 +5,6 @@ The order of the steps, and the checks of what a caller asked for; each step its
 
 from __future__ import annotations
 
-import glob
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,21 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kwdag import jobdir, ranking, results
+from kwdag import ranking, results
 from kwdag.errors import ResultError, did_you_mean
 from kwdag.metrics import Metrics, Wanted, check_wanted, choose_metrics
-from kwdag.pipeline import Pipeline
-from kwdag.pipeline_ref import load_pipeline, load_recorded
 from kwdag.query import rows_where
 from kwdag.report import text
-from kwdag.results import Job, NodeResults, Skipped
+from kwdag.results import NodeResults, Skipped
 from kwdag.roles import Roles, with_identity
-from kwdag.sources import neighbour
+from kwdag.targets import Run, Target, find_runs
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Target = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +46,6 @@ class Aggregate:
     states: dict[str, Counter[str]] = field(default_factory=dict)
     roles: Roles = field(default_factory=Roles)
     exported: list[Path] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A root directory, the pipeline that its jobs belong to and the jobs by node."""
-
-    root: Path
-    pipeline: Pipeline
-    jobs: Mapping[str, list[Job]]
 
 
 def aggregate(
@@ -134,63 +120,6 @@ def load_results(
     """node -> a table with one row for each done job, in order of job ids; damaged results are left out."""
     runs = find_runs(target, pipeline)
     return _tables(_load(runs, _eval_nodes(runs, eval_nodes), io_workers), _roles(runs))
-
-
-# -- runs ------------------------------------------------------------------------------------------
-
-
-def find_runs(target: Target, pipeline: Any = None) -> list[Run]:
-    """The runs below a target. Raises ResultError where there are none."""
-    given = None if pipeline is None else load_pipeline(pipeline)
-    roots = _roots([target] if isinstance(target, str | os.PathLike) else target)
-    runs = [_run(root, given) for root in roots]
-    if not any(run.jobs for run in runs):
-        where = ", ".join(map(str, roots)) or "target"
-        raise ResultError("no jobs below it" if roots else "no target is given", where=where)
-    return runs
-
-
-def _roots(targets: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Distinct existing folders, whatever ways lead to them."""
-    found: dict[Path, Path] = {}
-    for target in targets:
-        for path in _matches(Path(target).expanduser()):
-            found.setdefault(path.resolve(), Path(os.path.normpath(path.absolute())))
-    return list(found.values())
-
-
-def _matches(target: Path) -> list[Path]:
-    if target.is_dir():
-        return [target]
-    found = [Path(path) for path in sorted(glob.glob(str(target), recursive=True))]  # noqa: PTH207  (may be absolute)
-    folders = [path for path in found if path.is_dir()]
-    if not folders:
-        message = "this is a file, not the root folder of a run" if found else "no such folder"
-        raise ResultError(message, where=str(target), hint=None if found else neighbour(target))
-    return folders
-
-
-def _run(root: Path, given: Pipeline | None) -> Run:
-    found = sorted(jobdir.iter_jobs(root))
-    pipeline = given or (_recorded_pipeline(root) if found else Pipeline([]))
-    jobs: dict[str, list[Job]] = {}
-    for node, job_id, dpath in found:
-        if node in pipeline.nodes:
-            jobs.setdefault(node, []).append(Job(job_id, dpath, pipeline.nodes[node].load_result))
-    if found and not jobs:
-        names = sorted({node for node, _, _ in found})
-        raise ResultError(
-            f"its jobs are of {', '.join(names)}, which the pipeline does not have", where=str(root),
-            hint=f"the pipeline has {', '.join(pipeline.nodes)}",
-        )  # fmt: skip
-    return Run(root, pipeline, {node: jobs[node] for node in pipeline.nodes if node in jobs})
-
-
-def _recorded_pipeline(root: Path) -> Pipeline:
-    record = jobdir.read_pipeline_record(root)
-    if not record or not record.get("pipeline"):
-        raise ResultError("no pipeline is recorded here", where=str(root), hint="name it with --pipeline")
-    return load_recorded(record)
 
 
 def _roles(runs: Iterable[Run]) -> Roles:

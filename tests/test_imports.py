@@ -26,7 +26,7 @@ ORDER = """
     backends.slurm_submit  backends.slurm_more  backends.slurm_worker  backends.slurm_task
     backends.slurm_watch  backends.slurm
     request  outlook  backends  scheduling  rounds  drainer  backends.slurm_next
-    inventory  results  roles  metrics  ranking  query
+    inventory  results  targets  roles  metrics  ranking  query
     report.text  report  aggregation      job directories -> report
     find_job  explain  compare  cancel  clean  follow  by_hand      single jobs; ending, clearing
     report.inspect_text  report.watch  report.control_text  report.progress  report.schedule_text
