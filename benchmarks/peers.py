@@ -16,6 +16,8 @@ from benchmarks import work
 from benchmarks.work import Case
 
 DRIVERS = Path(__file__).resolve().parent / "drivers"
+#: One process that remembers nothing of earlier calls.
+UNCACHED = ("--io_workers=0", "--cache_resolved_results=False")
 Command = list[str]
 
 
@@ -53,16 +55,19 @@ def grid_peer(program: str, requirements: tuple[str, ...], *, zips: bool) -> Pee
     def in_tmux(case: Case, *more: str) -> Command:
         return schedule(case, 1, "tmux", f"--tmux_workers={case.workers}", *more)
 
-    def aggregate(case: Case) -> Command:
+    def aggregate(case: Case, *more: str) -> Command:
         return [
             program,
             "aggregate",
             f"--target={case.root}",
             f"--output_dpath={case.folder / 'aggregate'}",
             "--eval_nodes=[evaluate]",
-            "--io_workers=0",
-            "--cache_resolved_results=False",
+            *more,
         ]
+
+    def lay_out(case: Case, *then: str) -> Command:
+        driver, grid = [str(DRIVERS / "lay_out.py"), str(case.folder)], [str(case.grid.a), str(case.grid.b)]
+        return ["python", *driver, *grid, *schedule(case, 1), *then]
 
     return Peer(
         name=program,
@@ -73,7 +78,11 @@ def grid_peer(program: str, requirements: tuple[str, ...], *, zips: bool) -> Pee
             "dry_run": lambda case: schedule(case, 0),
             "run": lambda case: schedule(case, 1),
             "rerun": lambda case: schedule(case, 1),
-            "aggregate": aggregate,
+            "aggregate": lambda case: aggregate(case, *UNCACHED),
+            "aggregate_cold": lambda case: aggregate(case, *UNCACHED),
+            "aggregate_warm": aggregate,
+            "lay_out": lay_out,
+            "lay_out_and_aggregate": lambda case: lay_out(case, "--", *aggregate(case)),
             "run_workers": in_tmux,
             "redo_workers": lambda case: in_tmux(case, "--skip_existing=0", "--cache=0"),
             "run_slurm": lambda case: schedule(case, 1, "slurm"),

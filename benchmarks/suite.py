@@ -50,6 +50,19 @@ def _makespan(shape: str, title: str, rows: int, known: bool) -> Benchmark:
     )
 
 
+def _aggregate_20k(how: str, title: str) -> Benchmark:
+    return Benchmark(
+        f"aggregate_20k_{how}",
+        f"aggregate small results, {title}",
+        f"aggregate_{how}",
+        "single",
+        ("kwdag", "kwdagger"),
+        (20_000,),
+        (200,),
+        "result",
+    )
+
+
 BENCHMARKS = {
     benchmark.name: benchmark
     for benchmark in (
@@ -72,6 +85,8 @@ BENCHMARKS = {
             (20,),
             "result",
         ),
+        _aggregate_20k("cold", "nothing remembered"),
+        _aggregate_20k("warm", "all read before"),
         Benchmark(
             "gather",
             "dry run, n jobs, then n jobs that each gather all n",
@@ -165,6 +180,10 @@ def verdicts(costs: Costs) -> list[Verdict]:
         _at_most(costs, ("serial", "kwdag", 500), "serial: time a job", 3.0, 1e3 / 1_000, "ms"),
         _against_kwdagger(costs, "rerun", 500, 4),
         _against_kwdagger(costs, "aggregate", 2_000, 5),
+        _against_kwdagger(costs, "aggregate_20k_cold", 20_000, 8),
+        _against_kwdagger(costs, "aggregate_20k_warm", 20_000, 15),
+        _memory_at_most(costs, ("aggregate_20k_cold", "kwdag", 20_000), 300),
+        _memory_at_most(costs, ("aggregate_20k_warm", "kwdag", 20_000), 300),
         _linear(costs),
         _against(costs, "tmux", 2_000, 8, "kwdagger"),
         _against(costs, "slurm", 100, 5, "cmd_queue"),
@@ -200,6 +219,15 @@ def _at_most(
         return None
     measured = cost.wall * scale
     return Verdict(promise, f"{limit:g} {unit}", f"{measured:.2f} {unit}", measured <= limit)
+
+
+def _memory_at_most(costs: Costs, key: tuple[str, str, int], limit: float) -> Verdict | None:
+    """``limit`` is in MB."""
+    cost = costs.get(key)
+    if cost is None:
+        return None
+    measured = cost.max_rss / 1e6
+    return Verdict(f"{key[0]}: memory", f"{limit:g} MB", f"{measured:.0f} MB", measured <= limit)
 
 
 def bound_of(benchmark: Benchmark, rows: int) -> float:

@@ -22,7 +22,13 @@ BUDGET = 60.0  # seconds of one peer's runs after which it is not run again
 
 
 #: Actions that begin where another one ended, and that other one.
-AFTER = {"rerun": "run", "aggregate": "run", "redo_workers": "run_workers"}
+AFTER = {
+    "rerun": "run",
+    "aggregate": "run",
+    "aggregate_cold": "lay_out",
+    "aggregate_warm": "lay_out_and_aggregate",
+    "redo_workers": "run_workers",
+}
 
 
 class BrokenRunError(Exception):
@@ -180,5 +186,7 @@ def _check_work(case: Case, action: str, before: int, log: Path) -> None:
         raise BrokenRunError("a finished job ran again")
     if action == "redo_workers" and _oldest(case) <= before:
         raise BrokenRunError("a finished job did not run again")
-    if action == "aggregate" and not re.search(rf"\b{case.rows:_}\b|\b{case.rows}\b", log.read_text()):
+    if action.startswith("aggregate") and not re.search(
+        rf"\b{case.rows:_}\b|\b{case.rows}\b", log.read_text()
+    ):
         raise BrokenRunError(f"the report does not speak of {case.rows} results")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from kwdag import regular
 from kwdag.errors import KwdagError
 
 INVOKE = "invoke.sh"
@@ -58,29 +59,51 @@ def read_json(path: str) -> Any:
     Raises:
         DamagedFile: the file is there and is not JSON.
     """
+    content = _read(path)
+    return None if content is None else _parse(path, content)
+
+
+def _read(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            return json.loads(file.read())
-    except FileNotFoundError:
+        return regular.read(path)[0]
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except NotADirectoryError:
-        return None
+    except regular.NotRegular as error:
+        raise DamagedFile(f"is damaged: it {error.strerror}", where=path) from None
+
+
+def _parse(path: str, content: bytes) -> Any:
+    try:
+        return json.loads(content)
     except ValueError:
         raise DamagedFile("is damaged: not JSON", where=path) from None
+    except RecursionError:
+        raise DamagedFile("is damaged: nested too deep", where=path) from None
+
+
+def _parse_mapping(path: str, content: bytes) -> dict[str, Any]:
+    data = _parse(path, content)
+    if not isinstance(data, dict):
+        raise DamagedFile("is damaged: not a mapping", where=path)
+    return data
 
 
 def _read_mapping(path: str) -> dict[str, Any] | None:
-    data = read_json(path)
-    if data is not None and not isinstance(data, dict):
-        raise DamagedFile("is damaged: not a mapping", where=path)
-    return data
+    content = _read(path)
+    return None if content is None else _parse_mapping(path, content)
 
 
 def read_status(dpath: str | os.PathLike[str]) -> dict[str, Any] | None:
     """What `job_status.json` says, None without one; raises DamagedFile."""
     path = f"{os.fspath(dpath)}/{STATUS}"
-    status = _read_mapping(path)
-    if status is not None and not isinstance(status.get("state"), str):
+    content = _read(path)
+    return None if content is None else parse_status(path, content)
+
+
+def parse_status(path: str, content: bytes) -> dict[str, Any]:
+    """What the bytes of a `job_status.json` say; raises DamagedFile."""
+    status = _parse_mapping(path, content)
+    if not isinstance(status.get("state"), str):
         raise DamagedFile("is damaged: it names no state", where=path)
     return status
 
@@ -88,10 +111,15 @@ def read_status(dpath: str | os.PathLike[str]) -> dict[str, Any] | None:
 def read_config(dpath: str | os.PathLike[str]) -> dict[str, Any]:
     """The dotted parameters of a job and its ancestors; raises DamagedFile, also when it is missing."""
     path = f"{os.fspath(dpath)}/{CONFIG}"
-    config = _read_mapping(path)
-    if config is None:
+    content = _read(path)
+    if content is None:
         raise DamagedFile("is missing", where=path)
-    return config
+    return parse_config(path, content)
+
+
+def parse_config(path: str, content: bytes) -> dict[str, Any]:
+    """What the bytes of a `job_config.json` say; raises DamagedFile."""
+    return _parse_mapping(path, content)
 
 
 def as_json(data: Any, indent: int | None = None) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,45 @@ from kwdag.errors import ResultError
 
 if TYPE_CHECKING:
     from kwdag.node import ProcessNode
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """Where the result of a node without a hook of its own lies, and what in it is the result.
+
+    Attributes:
+        name: the file, relative to the job directory.
+        info: dotted path of the list in which the process described itself.
+        metrics: dotted paths of the metrics; the first that is there counts.
+    """
+
+    node: str
+    name: str
+    info: str
+    metrics: tuple[str, ...]
+
+    def parse(self, content: bytes) -> dict[str, Any]:
+        """The flat result in the bytes of the file; raises ValueError, or RecursionError for deep nesting."""
+        data = json.loads(content)
+        nested: dict[str, Any] = {}
+        info = dotted(data, self.info)
+        if isinstance(info, list) and info and isinstance(info[-1], Mapping) and "properties" in info[-1]:
+            nested = process_info(info[-1])
+        for path in self.metrics:
+            metrics = dotted(data, path)
+            if isinstance(metrics, Mapping):
+                nested["metrics"] = metrics
+                break
+        return {_prefixed(key, self.node): value for key, value in flatten(nested)}
+
+
+def result_file(node: ProcessNode) -> ResultFile | None:
+    """The file that ``load_result`` reads; None where the node names code for it, or has no output."""
+    if node._load_result_ref is not None or node.primary_out_key is None:
+        return None
+    metrics = [node.result["metrics"]] if "metrics" in node.result else ["result.metrics", "metrics"]
+    name = node.out_paths[node.primary_out_key]
+    return ResultFile(node.name, name, node.result.get("info", "info"), tuple(metrics))
 
 
 def load_result(node: ProcessNode, node_dpath: Path) -> dict[str, Any]:
@@ -28,19 +68,10 @@ def load_result(node: ProcessNode, node_dpath: Path) -> dict[str, Any]:
         from kwdag.importing import import_dotted
 
         return dict(import_dotted(node._load_result_ref)(node, node_dpath))
-    if node.primary_out_key is None:
+    file = result_file(node)
+    if file is None:
         raise ResultError(f"node {node.name!r} has no output to load a result from")
-    data = json.loads((node_dpath / node.out_paths[node.primary_out_key]).read_bytes())
-    nested: dict[str, Any] = {}
-    info = dotted(data, node.result.get("info", "info"))
-    if isinstance(info, list) and info and isinstance(info[-1], Mapping) and "properties" in info[-1]:
-        nested = process_info(info[-1])
-    for path in [node.result["metrics"]] if "metrics" in node.result else ["result.metrics", "metrics"]:
-        metrics = dotted(data, path)
-        if isinstance(metrics, Mapping):
-            nested["metrics"] = metrics
-            break
-    return {_prefixed(key, node.name): value for key, value in flatten(nested)}
+    return file.parse((node_dpath / file.name).read_bytes())
 
 
 def process_info(item: Mapping[str, Any]) -> dict[str, Any]:

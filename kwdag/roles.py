@@ -9,10 +9,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
+from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from kwdag.columns import texts
 from kwdag.render import Token, token
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kwdag.node import ProcessNode
 
 UNKNOWN_REGION = "unknown"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,18 @@ def hashed_columns(table: pd.DataFrame, roles: Roles) -> list[str]:
 
 
 def with_identity(table: pd.DataFrame, node: str, roles: Roles) -> pd.DataFrame:
-    """The table with ``param_hashid`` and ``region_id``; renamed parameters stand under their new names."""
+    """The table with ``param_hashid`` and ``region_id``; renamed parameters stand under their new names.
+
+    A row that has them already, as an exported one has, keeps them.
+    """
     table = _merge_renamed(table, roles)
-    table = table.assign(region_id=_regions(table, node, roles), param_hashid=_hashids(table, roles))
+    found = {"region_id": _regions(table, node, roles), "param_hashid": _hashids(table, roles)}
+    for name in found.keys() & set(table.columns):
+        given = table[name].tolist()
+        found[name] = [
+            old if isinstance(old, str) else new for old, new in zip(given, found[name], strict=True)
+        ]
+    table = table.assign(**{name: texts(values) for name, values in found.items()})
     first = ["region_id", "param_hashid"]
     return table[first + [name for name in table.columns if name not in first]]
 
@@ -84,40 +95,57 @@ def param_hashid(params: Mapping[str, Any], roles: Roles | None = None) -> str:
 
     A None is as good as no parameter, and a value counts as the text that the program receives.
     """
-    roles = roles or Roles()
-    pairs = [(key, token(value)) for key, value in params.items() if key not in roles.unhashed]
-    return _hashid(pairs, _Identity(roles))
+    identity = _Identity(roles or Roles())
+    keys = identity.in_order(key for key in params if key not in identity.roles.unhashed)
+    return _hashid(identity.pair(key, token(params[key])) for key in keys)
 
 
 class _Identity:
     """The roles, arranged for quick questions."""
 
     def __init__(self, roles: Roles):
+        self.roles = roles
         self.neutral = {key: token(value) for key, value in roles.neutral.items()}
         self.original = {new: old for old, new in roles.renamed.items()}
 
+    def in_order(self, keys: Iterable[str]) -> list[str]:
+        """The keys in the order in which they enter the hash."""
+        return sorted(keys, key=lambda key: self.original.get(key, key))
 
-def _hashid(pairs: Iterable[tuple[str, Token]], identity: _Identity) -> str:
-    kept = [
-        (identity.original.get(key, key), text)
-        for key, text in pairs
-        if text is not None and identity.neutral.get(key) != text
-    ]
-    canonical = json.dumps(sorted(kept, key=itemgetter(0)), separators=(",", ":")).encode()
-    number = int.from_bytes(hashlib.sha256(canonical).digest()[:16], "big")
+    def pair(self, key: str, text: Token) -> str | None:
+        """What of a parameter enters the hash, as JSON; None for nothing."""
+        if text is None or self.neutral.get(key) == text:
+            return None
+        return _as_json((self.original.get(key, key), text))
+
+
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _hashid(pairs: Iterable[str | None]) -> str:
+    canonical = f"[{','.join(filter(None, pairs))}]".encode()
+    number = int.from_bytes(hashlib.sha256(canonical).digest()[:16], "big") % 26**12
     letters = []
     for _ in range(12):
         number, digit = divmod(number, 26)
-        letters.append(chr(97 + digit))
+        letters.append(_LETTERS[digit])
     return "".join(letters)
 
 
 def _hashids(table: pd.DataFrame, roles: Roles) -> list[str]:
-    names = hashed_columns(table, roles)
-    keys, identity = [_key(name) for name in names], _Identity(roles)
-    columns = [_tokens(table, name, _key(name) in roles.paths) for name in names]
-    rows = zip(*columns, strict=True) if columns else [()] * len(table)
-    return [_hashid(zip(keys, row, strict=True), identity) for row in rows]
+    identity = _Identity(roles)
+    keys = identity.in_order(map(_key, hashed_columns(table, roles)))
+    columns = [_pairs(_tokens(table, f"params.{key}", key in roles.paths), key, identity) for key in keys]
+    return list(map(_hashid, zip(*columns, strict=True))) if columns else [_hashid(())] * len(table)
+
+
+def _pairs(tokens: list[Token], key: str, identity: _Identity) -> list[str | None]:
+    """What enters the hash of each row, worked out once for each value."""
+    known: dict[Token, str | None] = {}
+    for text in tokens:
+        if text not in known:
+            known[text] = identity.pair(key, text)
+    return [known[text] for text in tokens]
 
 
 def _tokens(table: pd.DataFrame, column: str, is_path: bool) -> list[Token]:
@@ -133,12 +161,22 @@ def _regions(table: pd.DataFrame, node: str, roles: Roles) -> list[str]:
     """The data that each row was measured on: the node's own dataset, else that of its ancestors."""
     tagged = [name for name in param_columns(table) if _key(name) in roles.dataset]
     own = [name for name in tagged if name.startswith(f"params.{node}.")]
-    columns = [(name, table[name].tolist()) for name in own or tagged]
-    return [
-        "+".join(dict.fromkeys(stem for name, values in columns for stem in _stems(name, values[i], roles)))
-        or UNKNOWN_REGION
-        for i in range(len(table))
-    ]
+    columns = [_stems_of(name, table[name].tolist(), roles) for name in own or tagged]
+    return ["+".join(dict.fromkeys(chain(*row))) or UNKNOWN_REGION for row in zip(*columns, strict=True)] or [
+        UNKNOWN_REGION
+    ] * len(table)
+
+
+def _stems_of(name: str, values: Iterable[Any], roles: Roles) -> list[list[str]]:
+    """The parts of a region's name that a column gives each row, worked out once for each value."""
+    known: dict[Token, list[str]] = {}
+    found = []
+    for value in values:
+        text = token(value)
+        if text not in known:
+            known[text] = _stems(name, value, roles)
+        found.append(known[text])
+    return found
 
 
 def _stems(name: str, value: Any, roles: Roles) -> list[str]:

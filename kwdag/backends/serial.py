@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from kwdag import asked
 from kwdag.backends.base import Ended, Frontier, Reporter, Run, Setup
 from kwdag.plan import Job
 from kwdag.tasks import TaskMaker
@@ -32,6 +33,7 @@ class SerialBackend:
     name: str = "serial"
     _ended: list[Ended] = field(default_factory=list)
     _failures: int = 0
+    _rounds: list[Run] = field(default_factory=list)
 
     def check(self, run: Run) -> None:
         """The serial backend needs nothing but bash."""
@@ -39,6 +41,8 @@ class SerialBackend:
     def run(self, run: Run, report: Reporter) -> list[Ended]:
         """Run all jobs; raises signals.Interrupted and jobdir.WriteError."""
         self.worker.told = lambda job_id, text: report.note([f"{job_id}: {text}"])
+        self._rounds.append(run)
+        asked.write(self._rounds)
         frontier = Frontier(run.jobs, run.absent)
         maker = TaskMaker(run.plan)
         elsewhere: list[Job] = []
