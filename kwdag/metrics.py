@@ -5,6 +5,7 @@ Pure functions on result tables; what is done with the numbers stands in ranking
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,16 @@ AGGREGATORS = ("mean", "median", "min", "max", "sum")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A column of a result table that rows are judged by or that a reader wants to see."""
+    """A column of a result table that rows are judged by or that a reader wants to see.
+
+    ``bounds`` are the lowest and highest value that it can have, None where they are not known.
+    """
 
     column: str
     name: str
     maximize: bool = True
     aggregator: str = "mean"
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Metrics:
     display: tuple[Metric, ...] = ()
 
 
-#: A metric asked for: its name, or a mapping `{metric, objective, aggregator}`.
+#: A metric asked for: its name, or a mapping `{metric, objective, aggregator, bounds}` (or `range`).
 Wanted = str | Mapping[str, Any]
 
 
@@ -105,7 +110,23 @@ def _metric(node: str, column: str, entry: Mapping[str, Any]) -> Metric:
         if value not in allowed:
             raise ResultError(f"metric {column}: {value!r} is none of {', '.join(allowed)}")
     name = column.removeprefix(f"metrics.{node}.").removeprefix("metrics.")
-    return Metric(column, name, objective == "maximize", aggregator)
+    return Metric(column, name, objective == "maximize", aggregator, _bounds(column, entry))
+
+
+def _bounds(column: str, entry: Mapping[str, Any]) -> tuple[float, float] | None:
+    """What the entry says under `bounds`, else under `range`, to which the contract holds every result."""
+    span = entry.get("bounds") or entry.get("range")
+    if span is None:
+        return None
+    try:
+        low, high = span
+        low = -math.inf if low is None else float(low)
+        high = math.inf if high is None else float(high)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not low <= high:
+        raise ResultError(f"metric {column}: bounds are [lowest, highest], not {span!r}")
+    return low, high
 
 
 def _distinct(metrics: Iterable[Metric]) -> tuple[Metric, ...]:

@@ -61,7 +61,12 @@ def lookup(table: pd.DataFrame, columns: Sequence[str], hashids: Iterable[str]) 
 
 
 def rank(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
-    """The rows sorted by the metrics, best last; a missing value is the worst, ties go by param_hashid."""
+    """The rows sorted by the metrics, best last.
+
+    The first metric decides, each further one among rows that are equal in those before it. A missing value
+    (None, NaN, no number) is worse than any number, also than an infinite one. Rows that are equal in all
+    metrics stand in order of ``param_hashid`` and then ``job_id``: the order of the input never counts.
+    """
     import numpy as np
 
     table = table.sort_values([name for name in ("param_hashid", "job_id") if name in table], kind="stable")
@@ -73,6 +78,23 @@ def rank(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
         missing = np.isnan(score)
         keys += [np.where(missing, 0.0, score if metric.maximize else -score), ~missing]
     return table.iloc[np.lexsort(keys)].reset_index(drop=True)
+
+
+def places(ranked: pd.DataFrame, metrics: Sequence[Metric]) -> np.ndarray[Any, Any]:
+    """The place of each row of a ranked table, 1 for the best, its last row.
+
+    Rows that are equal in all metrics share the better place and the next place is left out: 1, 2, 2, 4.
+    A missing value equals another missing one.
+    """
+    import numpy as np
+
+    if not len(ranked):
+        return np.zeros(0, dtype=np.int64)
+    values = np.column_stack([np.zeros(len(ranked)), *(scores(ranked[m.column]) for m in metrics)])[::-1]
+    same = (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
+    new = np.concatenate([[True], ~same.all(axis=1)])
+    place = np.arange(1, len(ranked) + 1)
+    return np.maximum.accumulate(np.where(new, place, 0))[::-1]
 
 
 def top(
@@ -102,6 +124,8 @@ def macro(table: pd.DataFrame, metrics: Sequence[Metric], regions: Sequence[str]
     """One row for each param_hashid that was measured on all ``regions``, its metrics aggregated over them.
 
     Several rows of one hashid in one region count as their mean, and a missing value stays missing.
+    ``spread_column(metric)`` holds the standard deviation over the regions (of a sample: divided by n - 1),
+    missing for a single region.
     """
     import pandas as pd
 
@@ -112,8 +136,34 @@ def macro(table: pd.DataFrame, metrics: Sequence[Metric], regions: Sequence[str]
     cells = _aggregated(values.groupby([measured["param_hashid"], measured["region_id"]]), "mean")
     per_hashid = cells.groupby(level="param_hashid")
     combined = _aggregated(per_hashid, {m.column: m.aggregator for m in metrics})
-    complete = combined[per_hashid.size() == len(regions)]
+    spread = _aggregated(per_hashid, "std").rename(columns=_spread_name)
+    complete = combined.join(spread)[per_hashid.size() == len(set(regions))]
     return complete.reset_index().assign(region_id=f"macro_{len(regions)}")
+
+
+def spread_column(metric: Metric) -> str:
+    """The column of a macro table that tells how far the regions lie apart."""
+    return _spread_name(metric.column)
+
+
+def _spread_name(column: str) -> str:
+    # not `metrics....`: it is no metric, and a metric of that name may exist
+    return f"spread.{column.removeprefix('metrics.')}"
+
+
+def macro_missing(table: pd.DataFrame, regions: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """param_hashid -> those of the ``regions`` that it has no row in, for the hashids that lack any.
+
+    These are the rows that ``macro`` leaves out; in order of hashids, regions in the order given.
+    """
+    known: dict[str, set[str]] = {}
+    for hashid, region in zip(table["param_hashid"].tolist(), table["region_id"].tolist(), strict=True):
+        known.setdefault(hashid, set()).add(region)
+    lacking = {
+        hashid: tuple(region for region in dict.fromkeys(regions) if region not in known[hashid])
+        for hashid in sorted(known)
+    }
+    return {hashid: missing for hashid, missing in lacking.items() if missing}
 
 
 def _aggregated(groups: DataFrameGroupBy[Any, Any], how: Any) -> pd.DataFrame:

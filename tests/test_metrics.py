@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -53,3 +55,23 @@ def test_an_unknown_metric_is_refused_with_the_nearest():
 def test_an_unknown_objective_is_refused():
     with pytest.raises(ResultError, match="none of maximize, minimize"):
         choose_metrics("fit", [], table(acc=[1]), primary=[{"metric": "acc", "objective": "max"}])
+
+
+@pytest.mark.parametrize(
+    ("entry", "bounds"),
+    [
+        ({}, None),
+        ({"bounds": [0, 1]}, (0.0, 1.0)),
+        ({"range": [0, None]}, (0.0, math.inf)),
+        ({"bounds": [None, 5], "range": [0, 1]}, (-math.inf, 5.0)),
+    ],
+)
+def test_bounds_are_declared_or_those_of_the_contract(entry, bounds):
+    chosen = choose_metrics("fit", [{"metric": "acc"} | entry], table(acc=[1]))
+    assert chosen.primary[0].bounds == bounds
+
+
+@pytest.mark.parametrize("bounds", [[1, 0], [1], 3, ["low", "high"], [math.nan, 1]])
+def test_odd_bounds_are_refused(bounds):
+    with pytest.raises(ResultError, match=r"metric metrics.fit.acc: bounds are \[lowest, highest\], not"):
+        choose_metrics("fit", [], table(acc=[1]), primary=[{"metric": "acc", "bounds": bounds}])

@@ -111,6 +111,36 @@ def test_macro_aggregates_as_the_metric_says():
     assert ranking.macro(REGIONS, [worst], ["r1", "r2"])[LOSS.column].tolist() == [2, 5]
 
 
+def test_macro_tells_the_spread_over_regions():
+    rows = ranking.macro(REGIONS, [ACC, LOSS], ["r1", "r2"]).set_index("param_hashid")
+    cells = REGIONS.groupby(["param_hashid", "region_id"])[LOSS.column].mean()
+    assert rows.loc["b", ranking.spread_column(LOSS)] == cells["b"].std()
+    assert rows.loc["a", ranking.spread_column(ACC)] == pd.Series([0.0, 0.5]).std()
+    assert math.isnan(rows.loc["b", ranking.spread_column(ACC)])
+    assert ranking.macro(REGIONS, [LOSS], ["r1"])[ranking.spread_column(LOSS)].isna().all()
+
+
+def test_macro_names_what_it_leaves_out():
+    assert ranking.macro_missing(REGIONS, ["r1", "r2", "r3"]) == {
+        "a": ("r3",), "b": ("r3",), "c": ("r2", "r3"),
+    }  # fmt: skip
+    assert ranking.macro_missing(REGIONS, ["r1"]) == {}
+
+
+def test_equal_rows_share_the_better_place():
+    ranked = ranking.rank(table(acc=[1, 2, 2, 3, math.nan, math.nan], loss=[1, 1, 1, 1, 2, 2]), [ACC, LOSS])
+    assert ranking.places(ranked, [ACC, LOSS]).tolist() == [5, 5, 4, 2, 2, 1]
+    assert ranking.places(ranked, []).tolist() == [1] * 6
+    assert ranking.places(ranked[:0], [ACC]).tolist() == []
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0]), min_size=1, max_size=9))
+def test_places_agree_with_pandas(values):
+    ranked = ranking.rank(table(acc=values), [ACC])
+    expected = ranked[ACC.column].rank(method="min", ascending=False)
+    assert ranking.places(ranked, [ACC]).tolist() == expected.tolist()
+
+
 def test_macro_without_a_common_hashid_is_empty():
     assert ranking.macro(REGIONS[4:5], [ACC], ["r1", "r2"]).empty
 
