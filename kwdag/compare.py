@@ -50,8 +50,10 @@ def compare(a: Found, b: Found) -> Difference:
         state=_sides(*({"state": _state(one)} for one in (a, b))),
         params=_sides(_params(a), _params(b)),
         ancestors=_only(_ancestors(a), _ancestors(b), _by_node),
-        command=_only(_command(a), _command(b), lambda lines: {"lines": tuple(lines)} if lines else {}),
-        metrics=_sides(_metrics(a), _metrics(b)),
+        command=_only(
+            _command(a, b.root), _command(b, a.root), lambda lines: {"lines": tuple(lines)} if lines else {}
+        ),
+        metrics=_sides(metrics_of(a), metrics_of(b)),
     )
 
 
@@ -94,13 +96,15 @@ def _ancestors(job: Found) -> list[str]:
     return sorted(Ledger(job.root).ancestors(job.job_id))
 
 
-def _command(job: Found) -> list[str]:
-    """The words of a command, those of a line each; without the ids in paths, which differ always."""
+def _command(job: Found, other_root: str) -> list[str]:
+    """The words of a command, those of a line each; without ids and differing roots in paths."""
     text = re.sub(r"_id_[a-z2-7]+\b", "_id_*", script.shown_command(read_invoke(job.dpath)))
+    if job.root != other_root:
+        text = text.replace(f"{job.root}/", "%root%/")
     return [line.strip().removesuffix("\\").rstrip() for line in text.splitlines()]
 
 
-def _metrics(job: Found) -> dict[str, Any]:
+def metrics_of(job: Found) -> dict[str, Any]:
     """The metrics that a job recorded, else those that its primary output holds in the usual place."""
     status = read_status(job.dpath)
     if "metrics" in status:
