@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kwdag import ranking, results
+from kwdag import load_runs, ranking
 from kwdag.errors import ResultError, did_you_mean
+from kwdag.filters import Filters, check_states, filtered, moment
 from kwdag.metrics import Metrics, Wanted, check_wanted, choose_metrics
-from kwdag.query import rows_where
+from kwdag.publish import Products, publish
 from kwdag.report import text
-from kwdag.results import NodeResults, Skipped
+from kwdag.report.boards import Section
+from kwdag.report.options import Options
+from kwdag.results import NodeResults, Progress, Skipped
 from kwdag.roles import Roles, with_identity
 from kwdag.targets import Run, Target, find_runs
 
@@ -37,6 +40,8 @@ class Aggregate:
         states: node -> state -> number of jobs, also of those that have no row.
         roles: what the pipeline says of the parameters.
         exported: the files that were written.
+        absent: node -> one row for each job of the node that has no row in its table, with its state.
+        runs: the roots that were read, and their pipelines.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -46,6 +51,14 @@ class Aggregate:
     states: dict[str, Counter[str]] = field(default_factory=dict)
     roles: Roles = field(default_factory=Roles)
     exported: list[Path] = field(default_factory=list)
+    absent: dict[str, pd.DataFrame] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+
+    def jobs(self) -> pd.DataFrame:
+        """One row for each job of every node of the runs (see ``kwdag.resources.job_table``)."""
+        from kwdag.resources import job_table
+
+        return job_table(self.runs)
 
 
 def aggregate(
@@ -54,60 +67,85 @@ def aggregate(
     pipeline: Any = None,
     eval_nodes: str | Iterable[str] | None = None,
     output_dpath: str | os.PathLike[str] | None = None,
-    io_workers: int = 0,
+    io_workers: int | None = None,
+    cache: bool = True,
     stdout_report: Mapping[str, Any] | bool | None = True,
     primary_metric_cols: Wanted | Sequence[Wanted] | None = None,
     display_metric_cols: Wanted | Sequence[Wanted] | None = None,
     export_tables: bool | str | Sequence[str] = False,
+    symlink_results: bool = False,
+    plot_params: bool | str | Sequence[str] = False,
+    html: bool = False,
     rois: str | Iterable[str] | None = None,
     query: str | None = None,
+    states: str | Iterable[str] | None = None,
+    since: str | None = None,
+    until: str | None = None,
     width: int = text.WIDTH,
+    progress: Progress | None = None,
+    step: Callable[[str], None] | None = None,
 ) -> Aggregate:
     """Load, rank and describe the results of done jobs; prints nothing.
 
     Args:
-        target: a root directory, a glob pattern of such, or several of them; one given twice counts once.
+        target: a root directory, a glob pattern of such, an exported table, or several of them; one given
+            twice counts once.
         pipeline: any name of a pipeline; by default each root's own record of its most recent run.
         eval_nodes: nodes to rank, by default all that report metrics.
-        output_dpath: the folder for exported tables.
-        io_workers: threads that read results; 0 reads them one after another.
-        stdout_report: the options of the report (see ``kwdag.report.text.Options``), False for no report.
-        primary_metric_cols: metrics to rank by, as names or as mappings `{metric, objective, aggregator}`.
+        output_dpath: the folder for what is written.
+        io_workers: how many read at a time, 0 for this process alone, None for as many as pay.
+        cache: remember below each root what was read, and read again only what has changed since.
+        stdout_report: the options of the report (see ``kwdag.report.options.Options``), False for no report.
+        primary_metric_cols: metrics to rank by, as names or as mappings `{metric, objective,
+            aggregator, range}`.
         display_metric_cols: metrics to print.
-        export_tables: write each table to `<output_dpath>/<node>.csv`.
+        export_tables: write each table to `<output_dpath>/<node>.<format>`: csv, or the formats named.
+        symlink_results: link to the job directories by region and by hashid.
+        plot_params: write pictures, as png and svg or in the formats named.
+        html: write `<output_dpath>/report.html`.
         rois: keep only these regions.
         query: keep only the rows that this condition is true of (see ``kwdag.query.rows_where``).
+        states: give a row to the jobs in these states, by default to the done ones.
+        since, until: keep only jobs that ended between these dates (see ``kwdag.filters.moment``).
         width: columns of the report.
+        progress: is told how many results of how many have been read.
+        step: is told what is written next.
 
     Raises:
         ResultError: there are no runs, or what was asked for does not exist.
     """
-    options = text.Options.of(stdout_report if isinstance(stdout_report, Mapping) else None)
-    formats = _formats(export_tables, output_dpath)
+    options = Options.of(stdout_report if isinstance(stdout_report, Mapping) else None)
+    products = Products.of(export_tables, symlink_results, plot_params, html)
+    filters = Filters(_listed(rois), query, _listed(states), moment("since", since), moment("until", until))
+    check_states(filters.states)
     primary, display = _wanted(primary_metric_cols), _wanted(display_metric_cols)
     base = str(Path.cwd())
 
     runs = find_runs(target, pipeline)
     roles = _roles(runs)
-    loaded = _load(runs, _eval_nodes(runs, eval_nodes), io_workers)
+    loaded = _load(runs, _eval_nodes(runs, eval_nodes), io_workers, cache, progress)
     tables = _tables(loaded, roles)
     _check_metrics(tables, primary_metric_cols=primary, display_metric_cols=display)
-    tables = _filtered(tables, rois, query, base)
+    tables, absent = filtered(tables, _absent(loaded, roles), filters, base)
     metrics = {
         node: choose_metrics(node, _declared(runs, node), table, primary, display)
         for node, table in tables.items()
     }
     tables = {node: ranking.rank(table, metrics[node].primary) for node, table in tables.items()}
-    sections = [_section(node, table, metrics[node], loaded[node]) for node, table in tables.items()]
-    return Aggregate(
+    sections = [_section(node, tables[node], metrics[node], loaded[node], absent[node]) for node in tables]
+    found = Aggregate(
         tables=tables,
         skipped=[one for node in loaded.values() for one in node.skipped],
         report=text.report(sections, options, roles, base=base, width=width) if _asked(stdout_report) else "",
         metrics=metrics,
         states={node: found.states for node, found in loaded.items()},
         roles=roles,
-        exported=_export(tables, Path(output_dpath)) if formats and output_dpath is not None else [],
+        absent=absent,
+        runs=runs,
     )
+    for node in loaded.values():
+        node.remember()
+    return replace(found, exported=publish(found, products, output_dpath, step, progress))
 
 
 def load_results(
@@ -115,11 +153,15 @@ def load_results(
     *,
     pipeline: Any = None,
     eval_nodes: str | Iterable[str] | None = None,
-    io_workers: int = 0,
+    io_workers: int | None = None,
+    cache: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """node -> a table with one row for each done job, in order of job ids; damaged results are left out."""
     runs = find_runs(target, pipeline)
-    return _tables(_load(runs, _eval_nodes(runs, eval_nodes), io_workers), _roles(runs))
+    loaded = _load(runs, _eval_nodes(runs, eval_nodes), io_workers, cache)
+    for node in loaded.values():
+        node.remember()
+    return _tables(loaded, _roles(runs))
 
 
 def _roles(runs: Iterable[Run]) -> Roles:
@@ -138,8 +180,8 @@ def _declared(runs: Iterable[Run], node: str) -> list[Mapping[str, Any]]:
 
 def _eval_nodes(runs: Sequence[Run], asked: str | Iterable[str] | None) -> list[str]:
     """The nodes to rank, upstream first. Raises ResultError for one that does not exist or has no job."""
-    known = list(dict.fromkeys(name for run in runs for name in run.pipeline.nodes))
-    with_jobs = {name for run in runs for name in run.jobs}
+    with_jobs = {name for run in runs for name in run.nodes}
+    known = list(dict.fromkeys(name for run in runs for name in (*run.pipeline.nodes, *run.rows)))
     if asked is not None:
         wanted = _names(asked)
         for name in wanted:
@@ -157,34 +199,26 @@ def _eval_nodes(runs: Sequence[Run], asked: str | Iterable[str] | None) -> list[
 
 
 def _reports_metrics(runs: Sequence[Run], node: str) -> bool:
-    if _declared(runs, node):
-        return True
-    return results.reports_metrics(node, (job for run in runs for job in run.jobs.get(node, ())))
+    return bool(_declared(runs, node)) or load_runs.reports_metrics(runs, node)
 
 
-def _load(runs: Sequence[Run], nodes: Iterable[str], io_workers: int) -> dict[str, NodeResults]:
-    jobs = {node: [job for run in runs for job in run.jobs.get(node, ())] for node in nodes}
-    return {
-        node: results.load_node(node, found, need_metrics=_reports_metrics(runs, node), io_workers=io_workers)
-        for node, found in jobs.items()
-    }
+def _load(
+    runs: Sequence[Run],
+    nodes: Iterable[str],
+    io_workers: int | None = None,
+    cache: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, NodeResults]:
+    need_metrics = {node: _reports_metrics(runs, node) for node in nodes}
+    return load_runs.load_runs(runs, need_metrics, io_workers=io_workers, cache=cache, progress=progress)
 
 
 def _tables(loaded: Mapping[str, NodeResults], roles: Roles) -> dict[str, pd.DataFrame]:
     return {node: with_identity(found.columns.table(), node, roles) for node, found in loaded.items()}
 
 
-def _filtered(
-    tables: Mapping[str, pd.DataFrame], rois: str | Iterable[str] | None, query: str | None, base: str
-) -> dict[str, pd.DataFrame]:
-    if rois is not None:
-        wanted = _names(rois)
-        known = {name for table in tables.values() for name in table["region_id"]}
-        ranking.check_regions(wanted, known, "rois")
-        tables = {node: table[table["region_id"].isin(wanted)] for node, table in tables.items()}
-    if query is not None:
-        tables = {node: rows_where(table, query, base) for node, table in tables.items()}
-    return dict(tables)
+def _absent(loaded: Mapping[str, NodeResults], roles: Roles) -> dict[str, pd.DataFrame]:
+    return {node: with_identity(found.absent.table(), node, roles) for node, found in loaded.items()}
 
 
 def _check_metrics(tables: Mapping[str, pd.DataFrame], **wanted: list[Wanted] | None) -> None:
@@ -202,6 +236,10 @@ def _wanted(asked: Wanted | Sequence[Wanted] | None) -> list[Wanted] | None:
     return [asked] if isinstance(asked, Mapping) else list(asked)
 
 
+def _listed(asked: str | Iterable[str] | None) -> list[str] | None:
+    return None if asked is None else _names(asked)
+
+
 def _names(asked: str | Iterable[str]) -> list[str]:
     names = asked.split(",") if isinstance(asked, str) else asked
     return list(dict.fromkeys(name for name in (str(name).strip() for name in names) if name))
@@ -210,32 +248,11 @@ def _names(asked: str | Iterable[str]) -> list[str]:
 # -- output ----------------------------------------------------------------------------------------
 
 
-def _section(node: str, table: pd.DataFrame, metrics: Metrics, found: NodeResults) -> text.Section:
-    return text.Section(node, table, metrics, found.states, len(found.skipped))
+def _section(
+    node: str, table: pd.DataFrame, metrics: Metrics, found: NodeResults, absent: pd.DataFrame
+) -> Section:
+    return Section(node, table, metrics, found.states, len(found.skipped), absent)
 
 
 def _asked(stdout_report: Mapping[str, Any] | bool | None) -> bool:
     return isinstance(stdout_report, Mapping) or bool(stdout_report)
-
-
-def _formats(export_tables: bool | str | Sequence[str], output_dpath: Any) -> list[str]:
-    formats = ["csv"] if export_tables is True else _names(export_tables or ())
-    for name in formats:
-        if name != "csv":
-            raise ResultError(f"cannot export {name!r}", where="export_tables", hint="known: csv")
-    if formats and output_dpath is None:
-        raise ResultError("needs a folder", where="export_tables", hint="name it with --output_dpath")
-    return formats
-
-
-def _export(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return [_export_csv(table, folder / f"{node}.csv") for node, table in tables.items()]
-    except OSError as error:
-        raise ResultError(f"cannot write: {error.strerror}", where=str(error.filename or folder)) from error
-
-
-def _export_csv(table: pd.DataFrame, path: Path) -> Path:
-    table.to_csv(path, index=False, errors="backslashreplace")
-    return path

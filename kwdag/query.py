@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,25 @@ def rows_where(table: pd.DataFrame, query: str, base: str | None = None) -> pd.D
     if getattr(mask, "dtype", None) not in ("bool", "boolean"):
         raise ResultError(f"{query!r} is not a condition on rows", where="query")
     return table[mask.fillna(False).astype(bool)].reset_index(drop=True)
+
+
+def columns_of(table: pd.DataFrame, query: str) -> list[str]:
+    """The columns that a query speaks of. Raises ResultError where it names none of the table's."""
+    try:
+        found = _Query(table, query, None)
+    except (SyntaxError, ValueError) as error:
+        raise ResultError(f"cannot evaluate {query!r}: {error}", where="query") from error
+    names = [ast.unparse(node) for node in _names(found.tree)]
+    return [str(found.column(name).name) for name in names]
+
+
+def _names(node: ast.AST) -> Iterator[ast.expr]:
+    """The names and dotted names in an expression, the latter as a whole."""
+    if isinstance(node, ast.Name | ast.Attribute):
+        yield node
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _names(child)
 
 
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -95,7 +95,7 @@ def create(root: str, meta: Mapping[str, Any], nodes: Iterable[ProcessNode]) -> 
     """Write down a new run; raises jobdir.WriteError."""
     from kwdag import yaml_pipeline  # half of what a worker would import to start
 
-    run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid():x}-{time.time_ns() % 0xFFFF:04x}"
+    run_id = f"{stamp()}-{os.getpid():x}-{time.time_ns() % 0xFFFF:04x}"
     dpath = f"{root}/{jobdir.RUN_DPATH}/{RUNS}/{run_id}"
     jobdir.make_dir(f"{dpath}/journal")
     nodes = list(nodes)
@@ -107,6 +107,11 @@ def create(root: str, meta: Mapping[str, Any], nodes: Iterable[ProcessNode]) -> 
     }
     jobdir.write_replacing(f"{dpath}/run.json", jobdir.as_json(content, indent=1))
     return RunFile(dpath, content)
+
+
+def stamp() -> str:
+    """This moment as the ids of runs begin: in their order, runs were started."""
+    return time.strftime("%Y%m%dT%H%M%S")
 
 
 def load(dpath: str) -> RunFile:
@@ -152,7 +157,7 @@ def write_round(
         offsets = _write_tasks(f"{dpath}/tasks.jsonl", tasks)
     except OSError as error:
         raise jobdir.writing(dpath, error) from None
-    content = _graph(list(jobs), attempts, offsets, absent, places or {})
+    content = graph(list(jobs), attempts, offsets, absent, places)
     jobdir.write_replacing(f"{dpath}/jobs.json", json.dumps(content, separators=(",", ":")))
 
 
@@ -168,14 +173,14 @@ def _write_tasks(path: str, tasks: Iterable[Task]) -> list[int]:
     return offsets
 
 
-def _graph(
-    jobs: list[Job],
+def graph(
+    jobs: Sequence[Job],
     attempts: Mapping[str, int],
-    offsets: list[int],
+    offsets: Sequence[int],
     absent: frozenset[str],
-    places: Mapping[str, int],
+    places: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The graph as JSON; jobs are told by their places in the list."""
+    """The graph of a round as JSON (see ``write_round``); jobs are told by their places in the list."""
     place = {job: index for index, job in enumerate(jobs)}
     groups: dict[Group, int] = {}
     for job in jobs:

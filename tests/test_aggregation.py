@@ -173,6 +173,7 @@ def test_load_results_gives_tables_in_order_of_job_ids(root):
         "region_id", "param_hashid", "node", "job_id", "dpath",
         "params.prep.src", "params.prep.size", "params.fit.lr", "params.fit.workers",
         "metrics.fit.acc", "metrics.fit.loss",
+        "job.start", "job.stop", "job.wall", "job.cpu", "job.max_rss", "job.host", "job.backend",
     ]  # fmt: skip
 
 
@@ -221,7 +222,7 @@ def test_tables_are_exported_as_csv(root, tmp_path):
 
 REFUSED = {
     "no target": ({"target": []}, "no target is given"),
-    "no such folder": ({"target": "out pot"}, "out pot: no such folder; did you mean 'out put'?"),
+    "no such folder": ({"target": "out pot"}, "out pot: no such folder or table; did you mean 'out put'?"),
     "no runs": ({"target": "nothing"}, "nothing: no jobs below it"),
     "unknown node": ({"eval_nodes": ["fitt"]}, "eval_nodes: no node 'fitt'; did you mean 'fit'?"),
     "node without jobs": ({"eval_nodes": "plot"}, "node 'plot' has no job here; nodes with jobs: fit, prep"),

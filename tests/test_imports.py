@@ -14,24 +14,37 @@ TOP = Path(__file__).parent.parent
 #: Every module of kwdag, from left to right: each may import those before it. A new module finds its place.
 ORDER = """
     version  errors  units  kwdag
-    jobdir  leases  claims  processes  journal  stamps  hashing  draw         what every stage may use
+    regular  jobdir  leases  claims  processes  journal  stamps  hashing  draw      what every stage may use
     yamlio  sources  importing  params  matrix                                   params YAML -> rows
     loading  kwdagger_compat  ports  node  pipeline  yaml_pipeline  pipeline_ref        pipelines
     render  plan  grid  gather  scatter  resolve                                 rows -> plan
     contract  script  tasks  bash_script  state  select  again  durations      plan -> what to do, and why
     signals  child  surroundings  cgroups
     worker  runs  backends.base  backends.store  backends.shares  backends.drain       run it
-    backends.serial  backends.tmux
+    asked  backends.serial  backends.tmux
     backends.slurm_plan  backends.slurm_cli  backends.slurm_files  backends.slurm_flight
     backends.slurm_submit  backends.slurm_more  backends.slurm_worker  backends.slurm_task
     backends.slurm_watch  backends.slurm
     request  outlook  backends  scheduling  rounds  drainer  backends.slurm_next
-    inventory  results  targets  roles  metrics  ranking  query
-    report.text  report  aggregation      job directories -> report
-    find_job  explain  compare  cancel  clean  follow  by_hand      single jobs; ending, clearing
+    inventory  records  unstarted
+    cells  columns  excel  exports  exported  forked  job_reading  result_cache      job directories -> tables
+    results  targets  load_runs  roles  metrics  ranking  query  filters  resources
+    pareto  settled  blocks  ranktests  comparing  effects  interactions  support      statistics
+    report  report.labels  report.tables  report.wording  report.options  report.boards  report.varied
+    report.params_text  report.places_text  report.support_text  report.effects_text  report.text
+    report.resource_text
+    report.plots.canvas  report.plots.view  report.plots.marks  report.plots.heatmap  report.plots.parallel
+    report.plots.params  report.plots.resources  report.plots.vantage  report.plots
+    report.html.libraries  report.html.encode  report.html.links  report.html.dag  report.html.timeline
+    report.html.summary  report.html.page  report.html
+    symlinks  publish  aggregation      tables -> report
+    find_job  explain  compare  cancel  clean  follow  by_hand  find_row  row_files
+    tolerance  compare_rows  reproduced  symptoms  culprits  failures      runs beside runs; failures
+    report.row_text  report.compare_text  report.failures_text  report.bar
     report.inspect_text  report.watch  report.control_text  report.progress  report.schedule_text
     report.status_text  observe
-    cli.options  cli.job_args  cli.cancel_cmd  cli.clean_cmd  cli.diff_cmd  cli.logs_cmd  cli.run_cmd
+    cli.options  cli.job_args  cli.compare_cmd  cli.failures_cmd
+    cli.cancel_cmd  cli.clean_cmd  cli.diff_cmd  cli.logs_cmd  cli.run_cmd
     cli.why_cmd  cli.aggregate_cmd  cli.completion_cmd  cli.demo_cmd  cli.inspect_cmd  cli.schedule_cmd
     cli.status_cmd  cli  __main__
 """
@@ -105,7 +118,9 @@ def test_kwdag_never_imports_pipelines():
 
 
 PURE = ("matrix", "params", "pipeline", "plan", "grid", "gather", "scatter", "resolve", "render", "hashing",
-        "select", "roles", "metrics", "ranking")  # fmt: skip
+        "select", "roles", "metrics", "ranking", "filters", "pareto", "settled", "blocks", "comparing",
+        "effects", "interactions", "support", "ranktests", "compare_rows", "symptoms",
+        "culprits")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PURE)
@@ -116,7 +131,7 @@ def test_the_pure_stages_import_nothing_that_acts(name):
 
 
 def test_importing_kwdag_costs_nothing():
-    heavy = "pandas", "numpy", "networkx", "yaml", "rich", "click", "cmd_queue", "ubelt"
+    heavy = "pandas", "numpy", "scipy", "networkx", "yaml", "rich", "click", "cmd_queue", "ubelt"
     program = f"import sys, kwdag; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

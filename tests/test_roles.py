@@ -110,3 +110,32 @@ def test_a_node_takes_its_ancestors_dataset_unless_it_has_its_own():
     roles = Roles.of(nodes)
     assert with_identity(rows[:1], "fit", roles)["region_id"].tolist() == ["f"]
     assert with_identity(rows[["params.prep.data"]], "fit", roles)["region_id"].tolist() == ["p", "p"]
+
+
+def test_a_row_that_has_an_identity_keeps_it():
+    rows = table(x=[1, 2], region_id=["r", None], param_hashid=[None, "abcdefghijkl"])
+    found = with_identity(rows, "fit", Roles())
+    assert found["region_id"].tolist() == ["r", "unknown"]
+    assert found["param_hashid"].tolist() == [param_hashid({"fit.x": 1}), "abcdefghijkl"]
+
+
+def test_a_region_that_is_no_utf8_is_a_region():
+    rows = table(x=["/data/\udcff.txt", "b"])
+    roles = Roles(dataset=frozenset({"fit.x"}))
+    assert with_identity(rows, "fit", roles)["region_id"].tolist() == ["\udcff", "b"]
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["b", "a", "old", "n"]), st.sampled_from([1, 1.0, True, "1", None, [1], "é"])),
+        min_size=1, max_size=6,
+    )
+)  # fmt: skip
+def test_a_row_is_hashed_in_a_table_as_it_is_alone(rows):
+    roles = Roles(neutral={"fit.n": 1}, renamed={"fit.zzz": "fit.old"}, unhashed=frozenset({"fit.b"}))
+    columns = {name: [row.get(name) for row in rows] for name in ("b", "a", "old", "n")}
+    found = with_identity(
+        table(**{name: pd.Series(v, dtype=object) for name, v in columns.items()}), "fit", roles
+    )
+    alone = [param_hashid({f"fit.{key}": value for key, value in row.items()}, roles) for row in rows]
+    assert found["param_hashid"].tolist() == alone

@@ -24,7 +24,9 @@ COMMANDS = {
     "why": "Say why a job is in its state, and what the next run would do with it.",
     "logs": "Print what a job printed, or follow it.",
     "run": "Run one job again, in the foreground.",
+    "failures": "Say in how many ways jobs failed, and with which parameters.",
     "diff": "Say in what two jobs differ.",
+    "compare": "Say what changed between two runs, or between two rows or jobs.",
     "cancel": "End what runs below a root.",
     "clean": "Delete failed, stale or unwanted jobs; a dry run first.",
     "inspect": "Show the nodes, ports and parameters of a pipeline.",
@@ -60,7 +62,8 @@ class LazyGroup(click.Group):
         from kwdag.errors import did_you_mean
 
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise KwdagError(f"no command {args[0]!r}", hint=did_you_mean(args[0], COMMANDS))
+            hint = did_you_mean(args[0], COMMANDS) or "kwdag --help lists them"
+            raise KwdagError(f"no command {args[0]!r}", hint=hint)
         return super().resolve_command(ctx, args)
 
 

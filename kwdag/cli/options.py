@@ -110,7 +110,8 @@ class Command(click.Command):
         )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = {str(param.name): param.get_help_record(ctx) for param in self.get_params(ctx)}
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = {str(option.name): option.get_help_record(ctx) for option in options}
         sections = {title: [records.pop(name) for name in names] for title, names in self.groups.items()}
         sections["Other options" if sections else "Options"] = list(records.values())
         for title, rows in sections.items():

@@ -17,6 +17,7 @@ from kwdag import jobdir
 from kwdag.backends.base import Ended
 from kwdag.journal import Event
 from kwdag.plan import Job, Plan
+from kwdag.report.bar import make_progress
 from kwdag.report.watch import View, totals_of
 
 
@@ -84,21 +85,9 @@ class LiveReporter(PlainReporter):
 
     def __init__(self, plan: Plan, total: int):
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
 
         super().__init__(plan, total)
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-            console=Console(highlight=False), transient=True,
-        )  # fmt: skip
+        self.progress = make_progress(Console(highlight=False))
         self.bar = self.progress.add_task("", total=total)
         self._drawn = 0.0
 

@@ -455,11 +455,12 @@ COMMANDS = {
     ("schedule", "--params=[1, 2]"): "params: the params must be a mapping, not [1, 2]",
     # aggregate
     ("aggregate",): "target: no target is given",
-    ("aggregate", "--target=god"): "god: no such folder; did you mean 'good'?",
-    ("aggregate", "god"): "god: no such folder; did you mean 'good'?",
-    ("aggregate", "--target=nowhere"): "nowhere: no such folder",
+    ("aggregate", "--target=god"): "god: no such folder or table; did you mean 'good'?",
+    ("aggregate", "god"): "god: no such folder or table; did you mean 'good'?",
+    ("aggregate", "--target=nowhere"): "nowhere: no such folder or table",
     ("aggregate", "--target=empty"): "{here}/empty: no jobs below it",
-    ("aggregate", "--target=a.txt"): "a.txt: this is a file, not the root folder of a run",
+    ("aggregate", "--target=a.txt"): "a.txt: this is a file, not the root folder of a run; "
+        "nor is it a table, which would end in .csv, .parquet, .xlsx",
     ("aggregate", "--target={a: 1}"): "--target: must be a name or a list of names, not {'a': 1}",
     ("aggregate", "--target=good", "--eval_nodes=scroe"):
         "eval_nodes: no node 'scroe'; did you mean 'score'?",
@@ -482,8 +483,16 @@ COMMANDS = {
         "aggregate: no such option '--evl_nodes'; did you mean '--eval_nodes'?",
     ("aggregate", "--target=good", "--primary_metric_cols=ac"):
         "primary_metric_cols: no metric 'ac'; did you mean 'acc'?",
-    ("aggregate", "--target=good", "--export_tables=xlsx"):
-        "export_tables: cannot export 'xlsx'; known: csv",
+    ("aggregate", "--target=good", "--export_tables=xls"):
+        "export_tables: cannot export 'xls'; did you mean 'xlsx'?",
+    ("aggregate", "--target=good", "--export_tables=xlsx,pdf"):
+        "export_tables: cannot export 'pdf'; known: csv, excel, latex, markdown, md, parquet, tex, xlsx",
+    ("aggregate", "--target=good", "--plot_params=pgn"):
+        "plot_params: no format 'pgn'; did you mean 'png'?",
+    ("aggregate", "--target=good", "--states=fialed"):
+        "states: no state 'fialed'; did you mean 'failed'?",
+    ("aggregate", "--target=good", "--since=yesterday"):
+        "since: 'yesterday' is no date; such as 2026-11-21, 2026-11-21T13:30 or 2d for two days ago",
     ("aggregate", "--target=good", "--rois=east"): "rois: no region 'east'; known: unknown",
     ("aggregate", "--target=good", "--query=acc >"):
         "query: cannot evaluate 'acc >': invalid syntax (<unknown>, line 1)",
@@ -541,8 +550,7 @@ COMMANDS = {
     # the others
     ("schedul",): "no command 'schedul'; did you mean 'schedule'?",
     ("foo",):
-        "no command 'foo'; known: aggregate, cancel, clean, completion, demo, diff, inspect, logs, run,"
-        " schedule, status, why",
+        "no command 'foo'; kwdag --help lists them",
     ("--verzion",): "no such option '--verzion'; did you mean '--version'?",
     ("completion", "tcsh"):
         "completion: invalid value for '{bash|zsh|fish}': 'tcsh' is not one of 'bash', 'zsh', 'fish'",

@@ -174,7 +174,7 @@ class World:
         return {
             str(path.relative_to(self.root)) for path in self.root.rglob("*")
             if not re.search(r"/\.previous(/|$)|/\.claim-\d+$|/pipeline\.json\.\d+\.part$", str(path))
-            and not re.search(r"^_kwdag/(runs|slurm|shares)", str(path.relative_to(self.root)))
+            and not re.search(r"^_kwdag/(asked|runs|slurm|shares)", str(path.relative_to(self.root)))
         }  # fmt: skip
 
     def done_again(self) -> list[str]:

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 from kwdag import ranking
+from kwdag.columns import Columns
 from kwdag.errors import ResultError
 from kwdag.metrics import Metric, Metrics, choose_metrics
 from kwdag.report import text
-from kwdag.report.text import Options, Section
+from kwdag.report.boards import Section
+from kwdag.report.options import Options
 from kwdag.roles import Roles
 
 EXAMPLE = """\
@@ -159,7 +161,7 @@ def test_the_reference_region_chooses_the_rows_of_the_others(section):
 def test_macro_analysis_ranks_the_mean_over_regions_last(section):
     report = shown(section, macro_analysis=1)
     assert list(tops(report))[-1] == "Top 3 / 3 for fit, macro_2 (r1, r2)"
-    assert report.splitlines()[-1].split() == ["macro_2", "cccc", "0.350000"]
+    assert report.splitlines()[-1].split() == ["macro_2", "cccc", "0.350000", "0.070711"]
     assert list(tops(shown(section, macro_analysis=1, top_k=1, reference_region="macro_2")).values())[0] == [
         "cccc"
     ]
@@ -233,9 +235,9 @@ def test_the_options_of_the_example_are_understood():
 
 
 def one_row(params, value=1.0, **fields):
-    table = pd.DataFrame({"region_id": ["unknown"], "param_hashid": ["aaaa"], ACC.column: [value]})
-    for name, param in params.items():
-        table[f"params.fit.{name}"] = pd.Series([param], dtype=object)
+    columns = Columns()
+    columns.append({**{f"params.fit.{name}": param for name, param in params.items()}, ACC.column: value})
+    table = columns.table().assign(region_id="unknown", param_hashid="aaaa")
     return Section("fit", table, Metrics((ACC,), (ACC,)), **fields)
 
 
@@ -250,7 +252,7 @@ def test_paths_below_the_folder_are_shown_relative_to_it():
 def test_quotes_newlines_and_broken_unicode_stay_printable():
     report = text.report([one_row({"a": 'it\'s\n"so" \ud800', "\ud800": 1}, value="\ud800\n!")])
     report.encode()
-    assert "\\ud800 !" in report
+    assert "\\ud800 !" in report and "params.fit.\\\\ud800" in report
 
 
 def test_many_values_are_summed_up():
