@@ -22,7 +22,7 @@ from kwdag.report.boards import Section
 from kwdag.report.options import Options
 from kwdag.results import NodeResults, Progress, Skipped
 from kwdag.roles import Roles, with_identity
-from kwdag.targets import Run, Target, find_runs
+from kwdag.targets import Run, Target, check_parameters, find_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,6 +125,7 @@ def aggregate(
     roles = _roles(runs)
     loaded = _load(runs, _eval_nodes(runs, eval_nodes), io_workers, cache, progress)
     tables = _tables(loaded, roles)
+    check_parameters(runs, dict.fromkeys(name for table in tables.values() for name in table.columns))
     _check_metrics(tables, primary_metric_cols=primary, display_metric_cols=display)
     tables, absent = filtered(tables, _absent(loaded, roles), filters, base)
     metrics = {

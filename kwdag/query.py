@@ -129,7 +129,11 @@ class _Query:
             return self.table[found[0]]
         if found:
             raise ResultError(f"{name!r} may be any of {', '.join(found)}", where="query")
-        raise ResultError(f"no column {name!r}", where="query", hint=did_you_mean(name, self.table.columns))
+        names = [*map(str, self.table.columns)]
+        ends = {
+            end for column in names for end in (column, column.partition(".")[2], column.rpartition(".")[2])
+        }
+        raise ResultError(f"no column {name!r}", where="query", hint=did_you_mean(name, filter(None, ends)))
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kwdag import exported, jobdir, unstarted
-from kwdag.errors import ResultError
+from kwdag.errors import ResultError, did_you_mean
 from kwdag.exported import Row
 from kwdag.job_reading import Job, Loader, Skipped
 from kwdag.loading import result_file
 from kwdag.node import ProcessNode
-from kwdag.pipeline import Pipeline
+from kwdag.pipeline import Pipeline, Wiring
 from kwdag.pipeline_ref import load_pipeline, load_recorded
 from kwdag.sources import neighbour
 from kwdag.unstarted import Unstarted
@@ -141,3 +141,32 @@ def _recorded_pipeline(root: Path) -> Pipeline:
     if not record or not record.get("pipeline"):
         raise ResultError("no pipeline is recorded here", where=str(root), hint="name it with --pipeline")
     return load_recorded(record)
+
+
+def check_parameters(runs: Sequence[Run], columns: Iterable[str]) -> None:
+    """Raises ResultError for a parameter of results that no run's pipeline has: it is not theirs any more.
+
+    Exported tables bring no pipeline, and with one of them among the runs nothing is checked.
+    """
+    wirings = [run.pipeline.wiring() for run in runs]
+    if not all(wiring.nodes for wiring in wirings):
+        return
+    known = {name for wiring in wirings for name in _declared(wiring)}
+    for column in columns:
+        key = column.removeprefix("params.")
+        owners = [wiring.owner(key) for wiring in wirings]
+        if column.startswith("params.") and key not in known and not any(map(_takes_any, wirings, owners)):
+            raise ResultError(
+                f"results have the parameter {key!r}, which the pipeline does not",
+                where=", ".join(str(run.root) for run in runs), hint=did_you_mean(key, known),
+            )  # fmt: skip
+
+
+def _declared(wiring: Wiring) -> Iterator[str]:
+    for node in wiring.nodes.values():
+        for name in (*node.in_paths, *node.algo_params, *node.perf_params, *node.out_paths, *node.renamed):
+            yield f"{node.name}.{name}"
+
+
+def _takes_any(wiring: Wiring, owner: tuple[str, str] | None) -> bool:
+    return owner is not None and wiring.nodes[owner[0]].extra_params

@@ -120,22 +120,18 @@ def test_a_row_that_has_an_identity_keeps_it():
 
 
 def test_a_region_that_is_no_utf8_is_a_region():
-    rows = table(x=["/data/\udcff.txt", "b"])
+    rows = table(x=pd.Series(["/data/\udcff.txt", "b"], dtype=object))
     roles = Roles(dataset=frozenset({"fit.x"}))
     assert with_identity(rows, "fit", roles)["region_id"].tolist() == ["\udcff", "b"]
 
 
-@given(
-    st.lists(
-        st.dictionaries(st.sampled_from(["b", "a", "old", "n"]), st.sampled_from([1, 1.0, True, "1", None, [1], "é"])),
-        min_size=1, max_size=6,
-    )
-)  # fmt: skip
+MIXED = st.sampled_from([1, 1.0, True, "1", None, [1], "é"])
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["b", "a", "old", "n"]), MIXED), min_size=1, max_size=6))
 def test_a_row_is_hashed_in_a_table_as_it_is_alone(rows):
     roles = Roles(neutral={"fit.n": 1}, renamed={"fit.zzz": "fit.old"}, unhashed=frozenset({"fit.b"}))
     columns = {name: [row.get(name) for row in rows] for name in ("b", "a", "old", "n")}
-    found = with_identity(
-        table(**{name: pd.Series(v, dtype=object) for name, v in columns.items()}), "fit", roles
-    )
+    whole = table(**{name: pd.Series(values, dtype=object) for name, values in columns.items()})
     alone = [param_hashid({f"fit.{key}": value for key, value in row.items()}, roles) for row in rows]
-    assert found["param_hashid"].tolist() == alone
+    assert with_identity(whole, "fit", roles)["param_hashid"].tolist() == alone

@@ -12,10 +12,14 @@ from kwdag.errors import ResultError
 from kwdag.loading import ResultFile
 from kwdag.node import ProcessNode
 from kwdag.pipeline import Pipeline
-from kwdag.targets import find_runs
+from kwdag.targets import check_parameters, find_runs
 from tests.jobs import write_job
 
-SPEC = {"nodes": {"fit": {"executable": "fit", "out_paths": {"dst": "out.json"}, "metrics": ["acc"]}}}
+FIT = {
+    "executable": "fit", "in_paths": ["src"], "out_paths": {"dst": "out.json"}, "algo_params": {"lr": 1},
+    "metrics": ["acc"],
+}  # fmt: skip
+SPEC = {"nodes": {"fit": FIT}}
 HEAD = "region_id,param_hashid,node,job_id,dpath,params.fit.lr,metrics.fit.acc\n"
 
 
@@ -133,3 +137,16 @@ def test_a_pipeline_that_does_not_have_the_nodes_of_a_target_is_refused(here):
             ResultError, match="its jobs are of fit, which the pipeline does not have; the pipeline has"
         ):
             find_runs(target, pipeline=other)
+
+
+def test_parameters_that_the_pipeline_no_longer_has_are_refused(tmp_path):
+    runs = find_runs(write_root(tmp_path / "out"))
+    columns = ["params.fit.lr", "params.fit.src", "metrics.fit.acc"]
+    check_parameters(runs, columns)
+    with pytest.raises(ResultError, match="the parameter 'fit.rl', which .* did you mean 'fit.lr'?"):
+        check_parameters(runs, [*columns, "params.fit.rl"])
+    with pytest.raises(ResultError, match="the parameter 'prep.size'"):
+        check_parameters(runs, ["params.prep.size"])
+    check_parameters([*runs, *find_runs(write_table(tmp_path / "fit.csv", "b"))], ["params.fit.rl"])
+    free = {"nodes": {"fit": FIT | {"extra_params": True}}}
+    check_parameters(find_runs(tmp_path / "out", free), ["params.fit.rl"])

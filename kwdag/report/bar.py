@@ -56,7 +56,7 @@ class PatientBar:
             from rich.console import Console
 
             self._progress = make_progress(Console(file=self.stream), auto_refresh=False)
-            self._progress.add_task(self.description, total=total)
+            self._progress.add_task(self.description, total=total, completed=done)
             self._progress.start()
         self._progress.update(self._progress.task_ids[0], completed=done, total=total, refresh=True)
 

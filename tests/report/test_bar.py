@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import select
 import threading
 from contextlib import contextmanager
 
@@ -15,15 +16,15 @@ from kwdag.report import bar
 
 @contextmanager
 def terminal():
-    """A stream that is a terminal, and what reads the other end of it without waiting."""
+    """A stream that is a terminal, and what reads its other end."""
     ours, theirs = pty.openpty()
-    os.set_blocking(ours, False)
 
     def seen():
-        try:
-            return os.read(ours, 100_000).decode()
-        except BlockingIOError:
-            return ""
+        """All that was written; a terminal hands it on in pieces, and a little later."""
+        text = b""
+        while select.select([ours], [], [], 0.2)[0]:
+            text += os.read(ours, 100_000)
+        return text.decode()
 
     with os.fdopen(theirs, "w") as stream:
         yield stream, seen
