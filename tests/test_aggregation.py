@@ -146,6 +146,24 @@ def test_whatever_a_result_holds_it_is_ranked_or_named(tmp_path_factory, metrics
     found.report.encode()
 
 
+def test_rows_of_all_regions_are_grouped_where_the_first_node_reads_the_data(root):
+    report = aggregate(root, stdout_report={"macro_analysis": 1}).report
+    macro = report.split("Top 2 / 2 for fit, macro_2 (r1, r2)\n")[1].splitlines()
+    # the third learning rate failed on r2; its mean cannot count
+    assert [line.split()[2] for line in macro[1:3]] == ["0.250000", "0.500000"]
+    assert macro[-2].startswith("Left out, for want of r2: ")
+
+
+def test_a_minimised_metric_is_judged_as_minimised_over_regions(root):
+    asked = [{"metric": "loss", "objective": "minimize"}]
+    report = aggregate(
+        root, primary_metric_cols=asked, stdout_report={"macro_analysis": 1, "analyze": 1}
+    ).report
+    best = report.split("for fit, macro_2 (r1, r2)\n")[1].splitlines()[2]
+    assert best.split()[2] == "10.000000"  # of 10 and 20; the least is the last
+    assert "Effects on loss (less is better)" in report
+
+
 def test_a_root_whose_jobs_all_failed_has_an_empty_table(tmp_path):
     root = tmp_path / "out"
     write_job(root, "fit", "a", {}, {}, "failed")
