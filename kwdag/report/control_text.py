@@ -13,6 +13,7 @@ from kwdag.cancel import Cancelled
 from kwdag.clean import Doomed
 from kwdag.compare import Difference
 from kwdag.explain import Explanation, Finding
+from kwdag.report.labels import plural
 from kwdag.report.watch import duration
 
 #: So many jobs are named in one place.
@@ -128,9 +129,9 @@ def difference_json(found: Difference) -> dict[str, Any]:
 def cancelled_lines(done: Cancelled, root: str) -> list[str]:
     """What was ended, and what was not."""
     out = _named("ended", done.ended)
-    out += [f"{done.workers} {_plural('worker', done.workers)} stopped"] if done.workers else []
+    out += [f"{done.workers} {plural('worker', done.workers)} stopped"] if done.workers else []
     ids = " ".join(map(str, done.arrays))
-    out += [f"{len(done.arrays)} Slurm {_plural('array', len(done.arrays))} cancelled: {ids}"] * bool(ids)
+    out += [f"{len(done.arrays)} Slurm {plural('array', len(done.arrays))} cancelled: {ids}"] * bool(ids)
     out += [f"may still run: {name} ({why})" for name, why in done.left.items()]
     return out or [f"nothing runs below {root}"]
 
@@ -138,10 +139,6 @@ def cancelled_lines(done: Cancelled, root: str) -> list[str]:
 def _named(word: str, ids: Sequence[str]) -> list[str]:
     more = [f"and {len(ids) - SHOWN} more"] if len(ids) > SHOWN else []
     return [f"{word} {one}" for one in ids[:SHOWN]] + more
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
 
 
 def cancelled_json(done: Cancelled) -> dict[str, Any]:
@@ -166,7 +163,7 @@ def doomed_lines(
     verb = "deleted" if ran else "would delete"
     nodes = ", ".join(f"{node} {count:,}" for node, count in Counter(job.node for job in gone).items())
     size = _size(sum(job.size for job in gone))
-    out.append(f"{verb} {len(gone):,} {_plural('job', len(gone))} ({nodes}), {size}")
+    out.append(f"{verb} {len(gone):,} {plural('job', len(gone))} ({nodes}), {size}")
     return out if ran else [*out, "--run=1 does it"]
 
 

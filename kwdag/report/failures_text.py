@@ -9,9 +9,8 @@ from typing import Any
 from kwdag import jobdir
 from kwdag.culprits import Culprit
 from kwdag.failures import Failures, Group, log_path
-from kwdag.report.labels import clean, shortened, value_text
+from kwdag.report.labels import clean, plural, relative, shortened, value_text
 from kwdag.report.tables import WIDTH
-from kwdag.report.text import relative
 
 _LONGEST_VALUE = 60
 _INDENT = "   "
@@ -39,7 +38,7 @@ def failure_lines(
     hidden = found.groups[most:]
     if hidden:
         jobs = _count(sum(len(group.jobs) for group in hidden), "job")
-        groups = _plural("group", len(hidden))
+        groups = plural("group", len(hidden))
         yield f"\nand {len(hidden):,} smaller {groups} with {jobs}; --most=N shows more"
 
 
@@ -121,11 +120,7 @@ def chance(p: float) -> str:
 
 
 def _count(number: int, word: str) -> str:
-    return f"{number:,} {_plural(word, number)}"
-
-
-def _plural(word: str, number: int) -> str:
-    return word if number == 1 else f"{word}s"
+    return f"{number:,} {plural(word, number)}"
 
 
 def failures_json(found: Failures, lines: int) -> dict[str, Any]:

@@ -32,22 +32,25 @@ def _escaped(character: str) -> str:
 
 def value_text(value: Any, base: str | None = None) -> str:
     """A parameter's value as a reader knows it; absolute paths below ``base`` as seen from there."""
-    return MISSING if value is None else clean(_relative(value, base))
+    return MISSING if value is None else clean(relative(value, base))
 
 
-def _relative(value: Any, base: str | None) -> Any:
+def relative(value: Any, base: str | None) -> Any:
+    """A value whose absolute paths below the folder ``base`` are as seen from there, any other unchanged."""
     if isinstance(value, str):
         prefix = base.rstrip(os.sep) + os.sep if base else ""
-        return (
-            value[len(prefix) :]
-            if prefix and value.startswith(prefix) and len(value) > len(prefix)
-            else value
-        )
+        inside = prefix and value.startswith(prefix) and len(value) > len(prefix)
+        return value[len(prefix) :] if inside else value
     if isinstance(value, list | tuple):
-        return [_relative(item, base) for item in value]
+        return [relative(item, base) for item in value]
     if isinstance(value, Mapping):
-        return {key: _relative(item, base) for key, item in value.items()}
+        return {key: relative(item, base) for key, item in value.items()}
     return value
+
+
+def plural(word: str, count: int) -> str:
+    """The word, with an s unless there is one of it."""
+    return word if count == 1 else f"{word}s"
 
 
 def shortened(text: str, width: int) -> str:

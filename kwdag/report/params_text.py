@@ -5,12 +5,11 @@ Text as Python would write it; which parameters count is the business of ranking
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kwdag import ranking
-from kwdag.report.labels import short_labels
+from kwdag.report.labels import relative, short_labels
 from kwdag.report.options import Options
 from kwdag.roles import Roles, hashed_columns
 
@@ -100,17 +99,13 @@ def _literal(value: Any, indent: str = "") -> str:
 
 
 def _display(value: Any, base: str | None, short: Mapping[str, str]) -> Any:
-    if isinstance(value, str):
-        text = relative(value, base)
-        return short.get(text, text)
+    """A value as it is shown: paths relative to a folder, texts that are too long shortened."""
+    return _replaced(relative(value, base), short)
+
+
+def _replaced(value: Any, short: Mapping[str, str]) -> Any:
     if isinstance(value, list):
-        return [_display(item, base, short) for item in value]
+        return [_replaced(item, short) for item in value]
     if isinstance(value, Mapping):
-        return {key: _display(item, base, short) for key, item in value.items()}
-    return value
-
-
-def relative(text: str, base: str | None) -> str:
-    """An absolute path below ``base`` as seen from there, any other text unchanged."""
-    prefix = base.rstrip(os.sep) + os.sep if base else ""
-    return text[len(prefix) :] if prefix and text.startswith(prefix) and len(text) > len(prefix) else text
+        return {key: _replaced(item, short) for key, item in value.items()}
+    return short.get(value, value) if isinstance(value, str) else value

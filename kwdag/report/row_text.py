@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from kwdag.cells import is_missing
 from kwdag.find_row import pick_row
-from kwdag.report.labels import amount, clean, duration
+from kwdag.report.labels import amount, clean, duration, relative
 from kwdag.report.tables import WIDTH
-from kwdag.report.text import relative
 from kwdag.roles import Roles, param_columns
 from kwdag.row_files import RowFiles, files_of
 

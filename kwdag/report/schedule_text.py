@@ -19,6 +19,7 @@ from kwdag.draw import draw
 from kwdag.outlook import Outlook
 from kwdag.plan import Job
 from kwdag.render import token
+from kwdag.report.labels import plural
 from kwdag.scheduling import Schedule
 from kwdag.state import count_kinds
 
@@ -61,15 +62,11 @@ def _name(reference: Any) -> str:
 
 def _sentence(found: Schedule) -> str:
     plan = found.outlook.plan
-    return f"{plan.n_rows:,} {_plural('row', plan.n_rows)}, {_jobs(len(plan.jobs))}"
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
+    return f"{plan.n_rows:,} {plural('row', plan.n_rows)}, {_jobs(len(plan.jobs))}"
 
 
 def _jobs(count: int) -> str:
-    return f"{count:,} {_plural('job', count)}"
+    return f"{count:,} {plural('job', count)}"
 
 
 def _labelled(label: str, lines: Iterable[str]) -> list[str]:
@@ -112,7 +109,7 @@ def _short(value: Any, width: int = 32) -> str:
 def _disabled(outlook: Outlook) -> list[str]:
     counts = Counter(outlook.plan.jobs[job_id].node.name for job_id in outlook.selection.disabled)
     lines = [f"{name}: {_jobs(count)}" for name, count in counts.items()]
-    return lines + [f"{name}: {count:,} {_plural('row', count)}, not resolved"
+    return lines + [f"{name}: {count:,} {plural('row', count)}, not resolved"
                     for name, count in outlook.plan.skipped.items()]  # fmt: skip
 
 

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kwdag import ranking
+from kwdag.cells import is_missing
 from kwdag.metrics import metric_columns
 from kwdag.report.boards import Board, Section, boards
 from kwdag.report.effects_text import effect_lines
+from kwdag.report.labels import relative
 from kwdag.report.options import Options
-from kwdag.report.params_text import parameter_lines, relative
+from kwdag.report.params_text import parameter_lines
 from kwdag.report.places_text import left_out_lines, pareto_lines, settled_lines
 from kwdag.report.support_text import bias_lines
-from kwdag.report.tables import WIDTH, is_missing, table_lines
+from kwdag.report.tables import WIDTH, table_lines
 from kwdag.roles import Roles
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kwdag.cells import is_missing
 from kwdag.metrics import Metric, Metrics, scores
 from kwdag.render import Token, token
 from kwdag.report.labels import value_text
@@ -61,15 +62,15 @@ def read(table: pd.DataFrame, column: str, base: str | None = None) -> Varied:
     values = table[column].tolist()
     codes, first = _coded(values)
     distinct = list(first.values())
-    is_number = bool(distinct) and all(_is_number(value) or _is_missing(value) for value in distinct)
+    is_number = bool(distinct) and all(_is_number(value) or is_missing(value) for value in distinct)
     # 1, 1.0 and True are three values: as numbers two of them would fall together
-    is_number = is_number and len({_float(v) for v in distinct if not _is_missing(v)}) == sum(
-        not _is_missing(v) for v in distinct
+    is_number = is_number and len({_float(v) for v in distinct if not is_missing(v)}) == sum(
+        not is_missing(v) for v in distinct
     )
     order = sorted(range(len(distinct)), key=lambda i: _sort_key(distinct[i], is_number))
     place = np.empty(len(distinct), dtype=np.int64)
     place[order] = np.arange(len(distinct))
-    levels = tuple(value_text(None if _is_missing(distinct[i]) else distinct[i], base) for i in order)
+    levels = tuple(value_text(None if is_missing(distinct[i]) else distinct[i], base) for i in order)
     numbers = np.array([_float(value) for value in values]) if is_number else None
     return Varied(column, levels, place[codes] if len(codes) else codes, numbers)
 
@@ -82,7 +83,7 @@ def _coded(values: Sequence[Any]) -> tuple[Codes, dict[Token, Any]]:
     first: dict[Token, Any] = {}
     codes = np.empty(len(values), dtype=np.int64)
     for i, value in enumerate(values):
-        text = None if _is_missing(value) else token(value)
+        text = None if is_missing(value) else token(value)
         codes[i] = numbers.setdefault(text, len(numbers))
         first.setdefault(text, value)
     return codes, first
@@ -98,14 +99,8 @@ def _is_numpy_number(value: Any) -> bool:
     return isinstance(value, np.integer | np.floating)
 
 
-def _is_missing(value: Any) -> bool:
-    return (
-        value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and math.isnan(value))
-    )
-
-
 def _float(value: Any) -> float:
-    if _is_missing(value):
+    if is_missing(value):
         return math.nan
     try:
         return float(value)
@@ -114,7 +109,7 @@ def _float(value: Any) -> float:
 
 
 def _sort_key(value: Any, is_number: bool) -> tuple[bool, float, str]:
-    if _is_missing(value):
+    if is_missing(value):
         return True, 0.0, ""
     return False, _float(value) if is_number else 0.0, str(value)
 
