@@ -44,7 +44,12 @@ def draw(wiring: Wiring, notes: Mapping[str, str] | None = None) -> str:
     """The nodes as a tree of text, each with its note behind it."""
     import networkx as nx
 
-    graph: Any = nx.transitive_reduction(process_graph(wiring))
+    whole = process_graph(wiring)
+    reduced: Any = nx.transitive_reduction(whole)
+    graph: Any = nx.DiGraph()
+    graph.add_nodes_from(wiring.nodes)
+    # networkx has the edges that remain in an order that differs from process to process
+    graph.add_edges_from(edge for edge in whole.edges if reduced.has_edge(*edge))
     gathers = {(edge.src_node, edge.dst_node) for edge in wiring.edges if edge.gather}
     for name in wiring.nodes:
         marks = "scatters" if wiring.nodes[name].scatter else ""

@@ -1,6 +1,7 @@
 """The command line: one module per command; it parses and prints, and decides nothing.
 
-Each command is imported only when it is called, so that `kwdag --help` stays fast.
+Each command is imported only when it is called, so that `kwdag --help` stays fast. Further ones are entry
+points of the group `kwdag.commands`: a name, and a click command in a module that is quickly imported.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import os
 import re
 import signal
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from kwdag.errors import KwdagError
 from kwdag.version import __version__
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 COMMANDS = {
     "schedule": "Expand a matrix over a pipeline and run every combination once.",
@@ -46,25 +50,56 @@ class LazyGroup(click.Group):
     """Knows its commands by name and help, and imports one when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *_others()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            others = _others()
+            return _loaded(others[cmd_name]) if cmd_name in others else None
         command: click.Command = importlib.import_module(f"kwdag.cli.{cmd_name}_cmd").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        others = _others()
+        if others:
+            with formatter.section("Commands of pipelines"):
+                formatter.write_dl([(name, _short_help(found)) for name, found in others.items()])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         from kwdag.errors import did_you_mean
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], COMMANDS) or "kwdag --help lists them"
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and args[0] not in _others():
+            hint = did_you_mean(args[0], self.list_commands(ctx)) or "kwdag --help lists them"
             raise KwdagError(f"no command {args[0]!r}", hint=hint)
         return super().resolve_command(ctx, args)
+
+
+def _others() -> dict[str, EntryPoint]:
+    """The commands that other packages offer; kwdag's own names are not for them."""
+    from importlib.metadata import entry_points
+
+    found = {point.name: point for point in entry_points(group="kwdag.commands")}
+    return {name: found[name] for name in sorted(found.keys() - COMMANDS.keys())}
+
+
+def _loaded(point: EntryPoint) -> click.Command:
+    """Raises KwdagError: a package that is half installed must not end in a traceback."""
+    try:
+        command = point.load()
+    except (ImportError, AttributeError) as error:
+        raise KwdagError(f"command {point.name!r} cannot be loaded: {error}", where=point.value) from None
+    if not isinstance(command, click.Command):
+        raise KwdagError(f"command {point.name!r} is no click command", where=point.value)
+    return command
+
+
+def _short_help(point: EntryPoint) -> str:
+    try:
+        return _loaded(point).get_short_help_str(limit=100)
+    except KwdagError as error:
+        return str(error)
 
 
 @click.command(

@@ -27,16 +27,24 @@ FILES = {
 
 EPILOG = """\b
 Example:
-  kwdag demo my-first-run"""
+  kwdag demo my-first-run
+  kwdag demo geowatch"""
 
 
-@click.command(cls=Command, name="demo", epilog=EPILOG)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="kwdag-demo")
-def command(folder: Path) -> int:
+@click.command(cls=Command, name="demo", epilog=EPILOG, context_settings={"allow_interspersed_args": False})
+@click.argument("words", nargs=-1, metavar="[PIPELINE] [FOLDER]", type=click.UNPROCESSED)
+def command(words: tuple[str, ...]) -> int:
     """Run a small grid in FOLDER and rank its results.
 
-    It writes a params file and two inputs, and then runs the two commands that it prints.
+    It writes a params file and two inputs, and then runs the two commands that it prints. A PIPELINE that
+    brings a demo of its own, such as geowatch, runs that instead; --help behind its name tells its options.
     """
+    demo = _demo_of(words[0]) if words else None
+    if demo is not None:
+        return _code(demo.main(list(words[1:]), prog_name=f"kwdag demo {words[0]}", standalone_mode=False))
+    if len(words) > 1:
+        raise KwdagError("takes one folder, or a pipeline and a folder", where="demo", hint=_known())
+    folder = Path(words[0] if words else "kwdag-demo")
     try:
         _write_files(folder)
     except OSError as error:
@@ -45,6 +53,25 @@ def command(folder: Path) -> int:
     if code == 0:
         code = _step(folder, "aggregate", "--target=out")
     return code
+
+
+def _demo_of(name: str) -> click.Command | None:
+    """The demo that a pipeline brings: an entry point of the group `kwdag.demos`, a click command."""
+    from importlib.metadata import entry_points
+
+    found = next(iter(entry_points(group="kwdag.demos", name=name)), None)
+    demo: click.Command | None = found.load() if found else None
+    return demo
+
+
+def _known() -> str:
+    from importlib.metadata import entry_points
+
+    return f"pipelines with a demo: {', '.join(sorted(entry_points(group='kwdag.demos').names)) or 'none'}"
+
+
+def _code(found: object) -> int:
+    return found if isinstance(found, int) else 0
 
 
 def _write_files(folder: Path) -> None:
@@ -64,4 +91,4 @@ def _step(folder: Path, *words: str) -> int:
     click.secho(f"\n$ cd {folder} && kwdag {' '.join(words)}", bold=True)
     with contextlib.chdir(folder):
         code = cli.main(list(words), prog_name="kwdag", standalone_mode=False)
-    return code if isinstance(code, int) else 0
+    return _code(code)

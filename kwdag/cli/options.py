@@ -100,6 +100,7 @@ class Command(click.Command):
             "token_normalize_func": lambda token: token.replace("-", "_"),
             "max_content_width": 110,
             "help_option_names": ["-h", "--help"],
+            **kwargs.get("context_settings", {}),
         }
         super().__init__(*args, **kwargs)
 
