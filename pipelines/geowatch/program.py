@@ -1,0 +1,123 @@
+"""How a click command becomes a program: its exit codes, its one line of complaint, its output files.
+
+What a program computes does not belong here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from kwdag.errors import KwdagError
+from pipelines.geowatch.errors import BadInput
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def run(command: click.Command, argv: Sequence[str] | None = None) -> NoReturn:
+    """Run ``command`` and exit: 0 done, 2 bad input (one line `error: ...` on stderr).
+
+    Values that follow an option declared with `multiple=True` belong to it: `--x 1 2` is `--x=1 --x=2`.
+    Anything else that goes wrong is a fault of ours and keeps its traceback.
+    """
+    arguments = _spread(command, list(sys.argv[1:] if argv is None else argv))
+    try:
+        command.main(arguments, prog_name=_name(command), standalone_mode=False)
+    except KwdagError as error:
+        code = _complain(str(error))
+    except click.UsageError as error:
+        code = _complain(error.format_message())
+    except (KeyboardInterrupt, click.Abort):
+        code = INTERRUPTED
+    else:
+        code = 0
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary name beside ``path`` that becomes it when the block ends, and goes when it fails.
+
+    The temporary name keeps the suffix, by which writers choose a format; folders are made.
+
+    Raises:
+        BadInput: the folder cannot be made or written in.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError) as error:
+        raise BadInput(f"cannot be written ({error.strerror})", where=path) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_json(path: str | os.PathLike[str], data: Any) -> None:
+    """Write ``data`` with sorted keys, whole or not at all.
+
+    >>> write_json("x.json", {"a": float("nan")})
+    Traceback (most recent call last):
+    ValueError: Out of range float values are not JSON compliant: nan
+    """
+    text = json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """The JSON document in ``path``.
+
+    Raises:
+        BadInput: the file is missing, not text or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"is not JSON ({error})", where=path) from None
+
+
+def _spread(command: click.Command, arguments: list[str]) -> list[str]:
+    """Repeat the name of a `multiple` option before every value that follows it."""
+    several = {
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and parameter.multiple
+        for name in parameter.opts
+    }
+    spread: list[str] = []
+    option: str | None = None
+    for argument in arguments:
+        if argument.startswith("--"):
+            name, equals, _ = argument.partition("=")
+            option = name if name in several else None
+            if option is None or equals:
+                spread.append(argument)
+        elif option is not None:
+            spread.append(f"{option}={argument}")
+        else:
+            spread.append(argument)
+    return spread
+
+
+def _name(command: click.Command) -> str:
+    """How the user started this program."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return f"python -m {spec.name}" if spec is not None else (command.name or "program")
+
+
+def _complain(text: str) -> int:
+    click.echo(f"error: {' '.join(text.split())}", err=True)
+    return KwdagError.exit_code

@@ -1,0 +1,61 @@
+"""The front end and the real programs together, on the smallest data that there is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PARAMS = """
+trk.pxl.model: {model}
+trk.pxl.data.test_dataset: data/data.kwcoco.json
+trk.pxl.num_workers: 0
+trk.poly.thresh: [0.2, 0.9]
+"""
+
+
+def python(here, *words):
+    line = [sys.executable, "-m", *words]
+    return subprocess.run(line, cwd=here, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("here")
+    options = "--regions=1", "--frames=4", "--size=48", "--sensors=S2"
+    made = python(folder, "pipelines.geowatch.generate", "--dst=data", *options)
+    assert (made.returncode, made.stderr) == (0, "")
+    fitted = python(folder, "pipelines.geowatch.fit", "--dataset=data/data.kwcoco.json", "--dst=bas.pt",
+                    "--epochs=1", "--window=32", "--max_windows=4")  # fmt: skip
+    assert fitted.returncode == 0, fitted.stderr
+    return folder
+
+
+def schedule(here, model, root):
+    options = "--pipeline=bas", f"--root_dpath={root}", "--run=1", "--enable_viz_pred_trk_poly=0"
+    params = f"--params={PARAMS.format(model=model)}"
+    return python(here, "pipelines.geowatch.schedule_evaluation", params, *options)
+
+
+def test_bas_runs_and_is_ranked(here):
+    found = schedule(here, "bas.pt", "out")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "6 done of 6 jobs" in found.stdout
+    ranked = python(here, "kwdag", "aggregate", "--target=out", "--json=1")
+    assert ranked.returncode == 0, ranked.stderr
+    text = json.dumps(json.loads(ranked.stdout))
+    for metric in ("bas_pxl_eval.salient_AP", "bas_poly_eval.bas_faa_f1", "bas_poly_eval.bas_ffpa"):
+        assert metric in text
+
+
+def test_a_broken_model_is_a_failed_job_with_a_line(here):
+    (here / "broken.pt").write_text("no model")
+    found = schedule(here, "broken.pt", "bad")
+    assert found.returncode == 1
+    status = python(here, "kwdag", "status", "bad")
+    assert "error: " in status.stdout and "broken.pt" in status.stdout
+    assert "Traceback" not in status.stdout + found.stdout

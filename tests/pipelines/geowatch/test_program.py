@@ -1,0 +1,113 @@
+"""What a user of a program sees when something is wrong, and what is left on disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from kwdag.errors import MatrixError
+from pipelines.geowatch import program
+from pipelines.geowatch.errors import BadInput
+
+
+@click.command()
+@click.option("--dst", type=click.Path(path_type=Path))
+@click.option("--sizes", type=int, multiple=True)
+@click.option("--flag", type=bool, default=False)
+@click.option("--fail", default="")
+def sample(dst: Path | None, sizes: tuple[int, ...], flag: bool, fail: str) -> None:
+    """A program."""
+    if fail == "bad":
+        raise BadInput("has no\nband 'nir'", where="a.tif", hint="look again")
+    if fail == "matrix":
+        raise MatrixError("no such thing")
+    if fail == "fault":
+        raise ZeroDivisionError
+    print(sizes, flag)
+    if dst:
+        program.write_json(dst, {"b": 1, "a": 2})
+
+
+def exit_code(*argv: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        program.run(sample, argv)
+    return int(end.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--fail=bad"], "error: a.tif: has no band 'nir'; look again"),
+        (["--fail=matrix"], "error: no such thing"),
+        (["--nothing=1"], "error: No such option"),
+        (["--sizes=x"], "error: Invalid value for '--sizes'"),
+        (["--flag=perhaps"], "error: Invalid value for '--flag'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(argv, line, capsys):
+    assert exit_code(*argv) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(line) and err.count("\n") == 1 and out == ""
+
+
+def test_a_fault_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        program.run(sample, ["--fail=fault"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "printed"),
+    [
+        (["--sizes", "1", "2", "--flag=True"], "(1, 2) True"),
+        (["--sizes=1", "2", "3", "--flag", "0"], "(1, 2, 3) False"),
+        (["--sizes=1", "--sizes=2"], "(1, 2) False"),
+        ([], "() False"),
+    ],
+)
+def test_lists_are_several_values(argv, printed, capsys):
+    assert exit_code(*argv) == 0
+    assert capsys.readouterr().out.strip() == printed
+
+
+def test_an_output_is_there_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "deep" / "out.json"
+    with pytest.raises(RuntimeError), program.writing(target) as temporary:
+        assert temporary.suffix == ".json"
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list(target.parent.iterdir()) == []
+    assert exit_code(f"--dst={target}") == 0
+    assert target.read_text() == '{\n "a": 2,\n "b": 1\n}\n'
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert exit_code(f"--dst={tmp_path}/file/out.json") == 2
+    assert f"error: {tmp_path}/file/out.json: cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"\xff\xfe"])
+def test_json_that_cannot_be_read_is_named(content, tmp_path):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadInput, match=str(path)):
+        program.read_json(path)
+
+
+def test_the_installed_way_to_start_a_program(tmp_path):
+    command = [sys.executable, "-m", "pipelines.geowatch.ingest", f"--src={tmp_path}/no", "--dst=x"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"error: {tmp_path}/no: no such folder\n"
+
+
+def test_not_a_number_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        program.write_json(tmp_path / "a.json", {"a": float("nan")})
+    assert not (tmp_path / "a.json").exists()
