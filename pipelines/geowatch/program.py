@@ -22,7 +22,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def run(command: click.Command, argv: Sequence[str] | None = None) -> NoReturn:
-    """Run ``command`` and exit: 0 done, 2 bad input (one line `error: ...` on stderr).
+    """Run ``command`` and exit: 0 done, 2 bad input or no such library (a line `error: ...` on stderr).
 
     Values that follow an option declared with `multiple=True` belong to it: `--x 1 2` is `--x=1 --x=2`.
     Anything else that goes wrong is a fault of ours and keeps its traceback.
@@ -34,6 +34,11 @@ def run(command: click.Command, argv: Sequence[str] | None = None) -> NoReturn:
         code = _complain(str(error))
     except click.UsageError as error:
         code = _complain(error.format_message())
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "kwdag", "pipelines"):
+            raise
+        code = _complain(f"needs {missing}; pip install 'kwdag[geo]'")
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
     else:

@@ -26,6 +26,8 @@ def sample(dst: Path | None, sizes: tuple[int, ...], flag: bool, fail: str) -> N
         raise BadInput("has no\nband 'nir'", where="a.tif", hint="look again")
     if fail == "matrix":
         raise MatrixError("no such thing")
+    if fail == "library":
+        import no_such_library  # noqa: F401
     if fail == "fault":
         raise ZeroDivisionError
     print(sizes, flag)
@@ -44,6 +46,7 @@ def exit_code(*argv: str) -> int:
     [
         (["--fail=bad"], "error: a.tif: has no band 'nir'; look again"),
         (["--fail=matrix"], "error: no such thing"),
+        (["--fail=library"], "error: needs no_such_library; pip install 'kwdag[geo]'"),
         (["--nothing=1"], "error: No such option"),
         (["--sizes=x"], "error: Invalid value for '--sizes'"),
         (["--flag=perhaps"], "error: Invalid value for '--flag'"),
