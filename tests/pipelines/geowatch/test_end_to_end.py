@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,16 +37,39 @@ def here(tmp_path_factory):
     return folder
 
 
-def schedule(here, model, root):
-    options = "--pipeline=bas", f"--root_dpath={root}", "--run=1", "--enable_viz_pred_trk_poly=0"
+def schedule(here, model, root, *more):
+    options = "--pipeline=bas", f"--root_dpath={root}", "--run=1", "--enable_viz_pred_trk_poly=0", *more
     params = f"--params={PARAMS.format(model=model)}"
     return python(here, "pipelines.geowatch.schedule_evaluation", params, *options)
 
 
-def test_bas_runs_and_is_ranked(here):
+@pytest.fixture(scope="module")
+def out(here):
     found = schedule(here, "bas.pt", "out")
     assert found.returncode == 0, found.stdout + found.stderr
     assert "6 done of 6 jobs" in found.stdout
+    return here / "out"
+
+
+#: Files that are results; the datasets name files below the root and differ with it.
+RESULTS = ("*.tif", "*.geojson", "*_eval.json", "sites_manifest.json")
+
+
+def results(root: Path) -> dict[str, str]:
+    files = sorted(path for pattern in RESULTS for path in root.glob(f"*/*/**/{pattern}"))
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.every_backend
+def test_results_are_the_same_bytes_wherever_they_are_made(here, out, backend):
+    found = schedule(here, "bas.pt", f"again_{backend.name}", *backend.words)
+    assert found.returncode == 0, found.stdout + found.stderr
+    first = results(out)
+    assert {Path(name).suffix for name in first} == {".tif", ".geojson", ".json"}
+    assert results(here / f"again_{backend.name}") == first
+
+
+def test_bas_runs_and_is_ranked(here, out):
     ranked = python(here, "kwdag", "aggregate", "--target=out", "--json=1")
     assert ranked.returncode == 0, ranked.stderr
     text = json.dumps(json.loads(ranked.stdout))

@@ -10,6 +10,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import dvc.repo  # noqa: F401  (it logs to the stdout of its import: not one that a test captures and closes)
 import pytest
 
 from kwdag import cli, jobdir
