@@ -115,7 +115,8 @@ def test_signals_at_any_moment_leave_no_traceback(runs):
         process.send_signal(signum)
         if step % 3 == 0:
             process.send_signal(signum)
-        assert process.wait(60) in (128 + signum, 0)
+        # a signal that comes while the interpreter itself ends is its default death: 130 to a shell, too
+        assert process.wait(60) in (128 + signum, -signum, 0)
         assert "Traceback" not in process.stderr.read()
     assert runs.finish() == (0, "")
 
