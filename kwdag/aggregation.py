@@ -16,7 +16,7 @@ from kwdag import load_runs, ranking
 from kwdag.errors import ResultError, did_you_mean
 from kwdag.filters import Filters, check_states, filtered, moment
 from kwdag.metrics import Metrics, Wanted, check_wanted, choose_metrics
-from kwdag.publish import Products, publish
+from kwdag.publish import Products, listed, publish
 from kwdag.report import text
 from kwdag.report.boards import Section
 from kwdag.report.options import Options
@@ -184,7 +184,7 @@ def _eval_nodes(runs: Sequence[Run], asked: str | Iterable[str] | None) -> list[
     with_jobs = {name for run in runs for name in run.nodes}
     known = list(dict.fromkeys(name for run in runs for name in (*run.pipeline.nodes, *run.rows)))
     if asked is not None:
-        wanted = _names(asked)
+        wanted = listed(asked)
         for name in wanted:
             if name not in known:
                 raise ResultError(f"no node {name!r}", where="eval_nodes", hint=did_you_mean(name, known))
@@ -233,17 +233,12 @@ def _wanted(asked: Wanted | Sequence[Wanted] | None) -> list[Wanted] | None:
     if asked is None or asked == "auto":
         return None
     if isinstance(asked, str):
-        return list(_names(asked))
+        return list(listed(asked))
     return [asked] if isinstance(asked, Mapping) else list(asked)
 
 
 def _listed(asked: str | Iterable[str] | None) -> list[str] | None:
-    return None if asked is None else _names(asked)
-
-
-def _names(asked: str | Iterable[str]) -> list[str]:
-    names = asked.split(",") if isinstance(asked, str) else asked
-    return list(dict.fromkeys(name for name in (str(name).strip() for name in names) if name))
+    return None if asked is None else listed(asked)
 
 
 # -- output ----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Decides which writer is asked and where its files go; each writer has a module o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,11 @@ class Products:
 def _formats(asked: Any, default: Sequence[str]) -> list[str]:
     if isinstance(asked, bool | int | None):
         return list(default) if asked else []
+    return listed(asked)
+
+
+def listed(asked: str | Iterable[str]) -> list[str]:
+    """Names from a list, or from a text that has commas between them; each once, in their order."""
     names = asked.split(",") if isinstance(asked, str) else asked
     return list(dict.fromkeys(name for name in (str(name).strip() for name in names) if name))
 
