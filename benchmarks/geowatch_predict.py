@@ -102,7 +102,7 @@ def _seconds(action: Callable[[], object]) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, value in {
-        "size": 768, "frames": 5, "window": 256, "width": 12, "workers": 2, "batch": 1, "repeats": 3,
+        "size": 1536, "frames": 5, "window": 256, "width": 12, "workers": 2, "batch": 1, "repeats": 3,
     }.items():  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--overlap", type=float, default=0.3)

@@ -21,7 +21,7 @@ from kwdag.report import text
 from kwdag.report.boards import Section
 from kwdag.report.options import Options
 from kwdag.results import NodeResults, Progress, Skipped
-from kwdag.roles import Roles, with_identity
+from kwdag.roles import Roles, telling_apart, with_identity
 from kwdag.targets import Run, Target, check_parameters, find_runs
 
 if TYPE_CHECKING:
@@ -122,12 +122,11 @@ def aggregate(
     base = str(Path.cwd())
 
     runs = find_runs(target, pipeline)
-    roles = _roles(runs)
     loaded = _load(runs, _eval_nodes(runs, eval_nodes), io_workers, cache, progress)
-    tables = _tables(loaded, roles)
+    roles, tables, absent = _identified(loaded, _roles(runs))
     check_parameters(runs, dict.fromkeys(name for table in tables.values() for name in table.columns))
     _check_metrics(tables, primary_metric_cols=primary, display_metric_cols=display)
-    tables, absent = filtered(tables, _absent(loaded, roles), filters, base)
+    tables, absent = filtered(tables, absent, filters, base)
     metrics = {
         node: choose_metrics(node, _declared(runs, node), table, primary, display)
         for node, table in tables.items()
@@ -162,7 +161,7 @@ def load_results(
     loaded = _load(runs, _eval_nodes(runs, eval_nodes), io_workers, cache)
     for node in loaded.values():
         node.remember()
-    return _tables(loaded, _roles(runs))
+    return _identified(loaded, _roles(runs))[1]
 
 
 def _roles(runs: Iterable[Run]) -> Roles:
@@ -214,12 +213,15 @@ def _load(
     return load_runs.load_runs(runs, need_metrics, io_workers=io_workers, cache=cache, progress=progress)
 
 
-def _tables(loaded: Mapping[str, NodeResults], roles: Roles) -> dict[str, pd.DataFrame]:
-    return {node: with_identity(found.columns.table(), node, roles) for node, found in loaded.items()}
-
-
-def _absent(loaded: Mapping[str, NodeResults], roles: Roles) -> dict[str, pd.DataFrame]:
-    return {node: with_identity(found.absent.table(), node, roles) for node, found in loaded.items()}
+def _identified(
+    loaded: Mapping[str, NodeResults], roles: Roles
+) -> tuple[Roles, dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The roles with names of regions, the rows of each node, and the rows that are missing."""
+    rows = {node: found.columns.table() for node, found in loaded.items()}
+    absent = {node: found.absent.table() for node, found in loaded.items()}
+    roles = telling_apart(roles, [*rows.values(), *absent.values()])
+    named = [{node: with_identity(t, node, roles) for node, t in some.items()} for some in (rows, absent)]
+    return roles, named[0], named[1]
 
 
 def _check_metrics(tables: Mapping[str, pd.DataFrame], **wanted: list[Wanted] | None) -> None:

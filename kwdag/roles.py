@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from kwdag.columns import texts
+from kwdag.region_names import region_names
 from kwdag.render import Token, token
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Roles:
         paths: inputs, whose values are file names.
         neutral: the value at which a parameter does not enter the hash.
         renamed: old -> new name; the hash knows the parameter by its old one.
+        regions: path of a dataset -> name of its region, where the stem is not enough.
     """
 
     unhashed: frozenset[str] = frozenset()
@@ -42,6 +45,7 @@ class Roles:
     paths: frozenset[str] = frozenset()
     neutral: Mapping[str, Any] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    regions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, nodes: Iterable[ProcessNode]) -> Roles:
@@ -167,6 +171,20 @@ def _regions(table: pd.DataFrame, node: str, roles: Roles) -> list[str]:
     ] * len(table)
 
 
+def telling_apart(roles: Roles, tables: Iterable[pd.DataFrame]) -> Roles:
+    """The roles with a name of its own for each dataset, where the tables hold several of one stem.
+
+    Files below different roots are not told apart: one dataset may lie elsewhere on each machine.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for table in tables:
+        for name in param_columns(table):
+            if _key(name) in roles.dataset & roles.paths and "dpath" in table:
+                for dpath, value in set(zip(table["dpath"], map(token, table[name]), strict=True)):
+                    found[dpath.rsplit("/", 2)[0]].update([value] if isinstance(value, str) else value or ())
+    return replace(roles, regions={k: v for paths in found.values() for k, v in region_names(paths).items()})
+
+
 def _stems_of(name: str, values: Iterable[Any], roles: Roles) -> list[list[str]]:
     """The parts of a region's name that a column gives each row, worked out once for each value."""
     known: dict[Token, list[str]] = {}
@@ -184,7 +202,9 @@ def _stems(name: str, value: Any, roles: Roles) -> list[str]:
         return []
     texts = map(str, value if isinstance(value, list) else [value])
     is_path = _key(name) in roles.paths
-    return [PurePath(text).stem if is_path or "/" in text else text for text in texts]
+    return [
+        (roles.regions.get(text) or PurePath(text).stem) if is_path or "/" in text else text for text in texts
+    ]
 
 
 def _merge_renamed(table: pd.DataFrame, roles: Roles) -> pd.DataFrame:

@@ -28,7 +28,7 @@ ORDER = """
     request  outlook  backends  scheduling  rounds  drainer  backends.slurm_next
     inventory  records  unstarted
     cells  columns  excel  exports  exported  forked  job_reading  result_cache      job directories -> tables
-    results  targets  load_runs  roles  metrics  ranking  query  filters  resources
+    results  targets  load_runs  region_names  roles  metrics  ranking  query  filters  resources
     pareto  settled  blocks  ranktests  comparing  effects  interactions  support      statistics
     report  report.labels  report.tables  report.wording  report.options  report.boards  report.varied
     report.params_text  report.places_text  report.support_text  report.effects_text  report.text
@@ -118,7 +118,7 @@ def test_kwdag_never_imports_pipelines():
 
 
 PURE = ("matrix", "params", "pipeline", "plan", "grid", "gather", "scatter", "resolve", "render", "hashing",
-        "select", "roles", "metrics", "ranking", "filters", "pareto", "settled", "blocks", "comparing",
+        "select", "region_names", "roles", "metrics", "ranking", "filters", "pareto", "settled", "blocks", "comparing",
         "effects", "interactions", "support", "ranktests", "compare_rows", "symptoms",
         "culprits")  # fmt: skip
 

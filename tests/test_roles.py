@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kwdag.node import ProcessNode
 from kwdag.results import Columns
-from kwdag.roles import Roles, param_hashid, with_identity
+from kwdag.roles import Roles, param_hashid, telling_apart, with_identity
 from tests.result_tables import table
 
 
@@ -135,3 +135,16 @@ def test_a_row_is_hashed_in_a_table_as_it_is_alone(rows):
     whole = table(**{name: pd.Series(values, dtype=object) for name, values in columns.items()})
     alone = [param_hashid({f"fit.{key}": value for key, value in row.items()}, roles) for row in rows]
     assert with_identity(whole, "fit", roles)["param_hashid"].tolist() == alone
+
+
+def test_datasets_of_one_stem_are_told_apart(roles):
+    paths = ["/d/north/x.json", "/d/south/x.json", "/d/y.json"]
+    rows = table(data=[*paths, ["/d/north/x.json", "/d/y.json"]], dpath=["/r/fit/a"] * 4)
+    found = with_identity(rows, "fit", telling_apart(roles, [rows]))["region_id"].tolist()
+    assert found == ["north/x", "south/x", "y", "north/x+y"]
+
+
+def test_one_dataset_may_lie_elsewhere_below_another_root(roles):
+    rows = table(data=["/here/x.json", "/there/x.json"], dpath=["/r/fit/a", "/s/fit/a"])
+    found = with_identity(rows, "fit", telling_apart(roles, [rows]))["region_id"].tolist()
+    assert found == ["x", "x"]
