@@ -102,13 +102,14 @@ def _wrapped(notes: Sequence[str]) -> list[str]:
 def _extend(figure: Any, title: str, notes: Sequence[str]) -> None:
     """Make room for a title above and notes below the contents, which keep their size."""
     width, height = figure.get_size_inches()
+    room = int(width * 10)  # letters of this size in bold
+    lines = textwrap.wrap(shortened(clean(title), 3 * room), room)
+    above = 0.17 + 0.18 * max(1, len(lines))
     below = len(notes) * _NOTE_HEIGHT + 0.12 if notes else 0.0
-    figure.set_size_inches(width, height + 0.35 + below)
-    whole = height + 0.35 + below
+    whole = height + above + below
+    figure.set_size_inches(width, whole)
     figure.get_layout_engine().set(rect=(0, below / whole, 1, height / whole))
-    figure.text(
-        0.012, 1 - 0.1 / whole, shortened(clean(title), int(width * 12.5)), va="top", size=10.5, weight="bold"
-    )
+    figure.text(0.012, 1 - 0.1 / whole, "\n".join(lines), va="top", size=10.5, weight="bold")
     for i, line in enumerate(notes):
         y = (below - 0.05 - i * _NOTE_HEIGHT) / whole
         figure.text(

@@ -126,6 +126,7 @@ def _mark_missing(axes: Any, means: pd.DataFrame) -> None:
 def _key(means: pd.DataFrame, counts: pd.DataFrame) -> str:
     """On how many rows a cell stands, and what the marks mean."""
     some = counts.to_numpy(float)[counts.to_numpy(float) > 0]
-    text = f"{some.min():,.0f} to {some.max():,.0f} rows a cell." if len(some) else "No rows."
+    span = " to ".join(f"{rows:,.0f}" for rows in sorted({some.min(), some.max()})) if len(some) else "no"
+    text = f"{span} {'row' if span == '1' else 'rows'} a cell.".capitalize()
     missing = int(means.isna().to_numpy().sum())
     return f"{text} Hatched: {missing} cells without a finite value." if missing else text
