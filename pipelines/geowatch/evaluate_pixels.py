@@ -41,8 +41,10 @@ class Scored:
 
 
 @click.command(
-    epilog="Example: python -m pipelines.geowatch.evaluate_pixels --true_dataset=data.kwcoco.json "
-    "--pred_pxl_fpath=pred.kwcoco.zip --eval_fpath=pxl_eval.json"
+    epilog="\b\nExample:\n"
+    "  python -m pipelines.geowatch.evaluate_pixels \\\n"
+    "    --true_dataset=data.kwcoco.json \\\n"
+    "    --pred_pxl_fpath=pred.kwcoco.zip --eval_fpath=pxl_eval.json"
 )
 @click.option("--true_dataset", required=True, help="kwcoco file with annotations.")
 @click.option("--pred_pxl_fpath", required=True, help="kwcoco file with heatmaps.")

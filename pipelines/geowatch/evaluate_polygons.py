@@ -29,8 +29,10 @@ class Sites:
 
 
 @click.command(
-    epilog="Example: python -m pipelines.geowatch.evaluate_polygons --true_site_dpath=site_models "
-    "--true_region_dpath=region_models --sites_fpath=sites_manifest.json --eval_fpath=poly_eval.json"
+    epilog="\b\nExample:\n"
+    "  python -m pipelines.geowatch.evaluate_polygons \\\n"
+    "    --true_site_dpath=site_models --true_region_dpath=region_models \\\n"
+    "    --sites_fpath=sites_manifest.json --eval_fpath=poly_eval.json"
 )
 @click.option("--true_site_dpath", required=True, help="Folder of the true site models.")
 @click.option("--true_region_dpath", required=True, help="Folder of the region models, <region>.geojson.")

@@ -5,7 +5,9 @@ Array work is in tracking.py and phases.py, reading in heatmaps.py; no file is w
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -58,7 +60,7 @@ class Tracking:
 def find_sites(
     video: HeatVideo, how: Tracking, region: Region, given: Sequence[SiteSummary] | None = None
 ) -> list[Site]:
-    """The sites of a video, numbered `<region id>_0001`, ... by start date, then from north-west on.
+    """The sites of a video; those that were found, not given, have no id yet (see `numbered`).
 
     Args:
         region: its geometry bounds the search.
@@ -67,12 +69,22 @@ def find_sites(
     if given is not None and how.boundaries_as == "polys":
         return list(_tracked(video, how, region, given))
     bounds = None if given is None or how.boundaries_as == "none" else [site.geometry for site in given]
-    found = list(_tracked(video, how, region, outlined(video, how, region, bounds)))
-    found.sort(key=lambda site: site.start_date or date.min)  # stable: keeps the order on the ground
-    return [
-        replace(site, site_id=f"{region.region_id}_{number:04d}")
-        for number, site in enumerate(found, start=1)
+    return list(_tracked(video, how, region, outlined(video, how, region, bounds)))
+
+
+def numbered(sites: Sequence[Site]) -> list[Site]:
+    """The sites by id; those without get `<region id>_0001`, ... by start date, then in the order given.
+
+    Over all videos of a region, which may be crops of single sites.
+    """
+    numbers: defaultdict[str, itertools.count[int]] = defaultdict(lambda: itertools.count(1))
+    named = [
+        site
+        if site.site_id
+        else replace(site, site_id=f"{site.region_id}_{next(numbers[site.region_id]):04d}")
+        for site in sorted(sites, key=lambda site: site.start_date or date.min)
     ]
+    return sorted(named, key=lambda site: site.site_id)
 
 
 def outlined(

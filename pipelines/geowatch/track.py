@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from pipelines.geowatch import program
 from pipelines.geowatch.errors import BadInput
 
 if TYPE_CHECKING:
-    from pipelines.geowatch.iarpa import Region, Site
+    from pipelines.geowatch.iarpa import Site
     from pipelines.geowatch.site_tracks import Tracking
 
 _POSITIVE = click.FloatRange(min=0)
@@ -25,8 +24,10 @@ _FRACTION = click.FloatRange(0, 1)
 
 
 @click.command(
-    epilog="Example: python -m pipelines.geowatch.track --pred_pxl_fpath=pred.kwcoco.zip "
-    "--boundary_region=region_models --thresh=0.12 --sites_fpath=out/sites_manifest.json"
+    epilog="\b\nExample:\n"
+    "  python -m pipelines.geowatch.track \\\n"
+    "    --pred_pxl_fpath=pred.kwcoco.zip --boundary_region=region_models \\\n"
+    "    --thresh=0.12 --sites_fpath=out/sites_manifest.json"
 )
 @click.option(
     "--mode",
@@ -135,9 +136,9 @@ def main(**options: Any) -> None:
     from tqdm import tqdm
 
     from pipelines.geowatch import coco_files, heatmaps, iarpa
-    from pipelines.geowatch.site_tracks import find_sites
+    from pipelines.geowatch.site_tracks import find_sites, numbered
     from pipelines.geowatch.track_files import write_tracks
-    from pipelines.geowatch.track_regions import RegionFiles, task_of
+    from pipelines.geowatch.track_regions import RegionFiles, by_id, task_of
 
     how = tracking_of(options)
     dataset = coco_files.read_dataset(options["pred_pxl_fpath"])
@@ -146,14 +147,15 @@ def main(**options: Any) -> None:
     bounding = RegionFiles.of(options["boundary_region"])
     giving = RegionFiles.of(options["site_summary"])
     tasks = [task_of(video, bounding, giving) for video in videos]
-    sites: list[Site] = []
+    found: list[Site] = []
     bar = tqdm(zip(videos, tasks, strict=True), "track", len(videos), unit="video", disable=None)
     for video, (region, given) in bar:
-        sites += find_sites(video, how, region, given)
-    sites.sort(key=lambda site: site.site_id)
+        found += find_sites(video, how, region, given)
+    sites = numbered(found)
     _check_distinct(sites)
     # A region without given sites has no crop, and yet it was looked at.
-    regions = _by_id([*(giving.regions.values() if giving else ()), *(region for region, _ in tasks)])
+    searched = {**(giving.regions if giving else {}), **by_id(region for region, _ in tasks)}
+    regions = [searched[region_id] for region_id in sorted(searched)]
     write_tracks(paths_of(options), dataset, regions, sites)
     click.echo(f"wrote {len(sites)} sites of {len(regions)} regions: {options['sites_fpath']}")
 
@@ -194,11 +196,6 @@ def paths_of(options: dict[str, Any]) -> Any:
     }
     others = {key: Path(options[key] or manifest.parent / name) for key, name in beside.items()}
     return TrackPaths(sites_fpath=manifest, **others)
-
-
-def _by_id(regions: Iterable[Region]) -> list[Region]:
-    distinct = {region.region_id: region for region in regions}
-    return [distinct[region_id] for region_id in sorted(distinct)]
 
 
 def _check_distinct(sites: list[Site]) -> None:

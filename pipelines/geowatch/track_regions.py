@@ -6,7 +6,7 @@ Files are read by iarpa.py; what is done with the sites does not belong here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pipelines.geowatch import iarpa
@@ -77,6 +77,27 @@ def task_of(
         sites = _given(video, giver)
         return region or giver, sites
     return region or _whole(video), None
+
+
+def by_id(regions: Iterable[Region]) -> dict[str, Region]:
+    """The regions by their ids; the crops of one that nothing bounds together make it up."""
+    found: dict[str, Region] = {}
+    for region in regions:
+        known = found.setdefault(region.region_id, region)
+        if known is not region:
+            found[region.region_id] = _joined(known, region)
+    return found
+
+
+def _joined(one: Region, other: Region) -> Region:
+    starts = [day for day in (one.start_date, other.start_date) if day is not None]
+    ends = [day for day in (one.end_date, other.end_date) if day is not None]
+    return replace(
+        one,
+        geometry=one.geometry.union(other.geometry),
+        start_date=min(starts, default=None),
+        end_date=max(ends, default=None),
+    )
 
 
 def _about(video: HeatVideo, files: RegionFiles | None) -> Region | None:

@@ -13,6 +13,7 @@ from shapely.geometry import box
 
 from pipelines.geowatch import evaluate_polygons, grids, iarpa, program
 from pipelines.geowatch.iarpa import Observation, Region, Site, SiteSummary
+from pipelines.geowatch.nodes import BasPolyEval, ScPolyEval
 
 UTM = "EPSG:32652"
 WEST, SOUTH = 300_000, 4_150_000
@@ -102,6 +103,7 @@ def test_no_prediction(world):
     metrics = world.evaluate([site(1, *A), site(2, *B)], [])["metrics"]
     assert only(metrics, "bas_tp", "bas_fp", "bas_fn", "bas_ppv") == (0, 0, 2, None)
     assert only(metrics, "bas_tpr", "bas_f1", "bas_faa_f1", "sc_macro_f1") == (0, 0, 0, 0)
+    assert only(metrics, "bas_ffpa", "bas_space_FAR", "bas_time_FAR") == (0, 0, 0)
 
 
 def test_no_truth(world):
@@ -118,7 +120,32 @@ def test_an_empty_region_has_no_f1(world):
     metrics = world.evaluate([], [])["metrics"]
     assert only(metrics, "bas_tp", "bas_fp", "bas_fn") == (0, 0, 0)
     assert only(metrics, "bas_f1", "bas_faa_f1", "bas_tpr", "bas_ppv") == (None,) * 4
-    assert metrics["bas_ffpa"] == 0
+    assert only(metrics, "bas_ffpa", "bas_space_FAR", "bas_time_FAR") == (0, 0, 0)
+    assert only(metrics, "sc_macro_f1", "macro_f1_siteprep", "macro_f1_active") == (None,) * 3
+
+
+MINIMISED = {"bas_fp", "bas_fn", "bas_ffpa", "bas_space_FAR", "bas_time_FAR"}
+BAS = {"bas_tp", "bas_tpr", "bas_ppv", "bas_f1", "bas_faa_f1"} | MINIMISED
+
+
+@pytest.mark.parametrize(
+    ("node", "names", "primary"),
+    [
+        (BasPolyEval, BAS, {"bas_faa_f1"}),
+        (
+            ScPolyEval,
+            BAS | {"sc_macro_f1", "macro_f1_siteprep", "macro_f1_active"},
+            {"sc_macro_f1", "bas_faa_f1"},
+        ),
+    ],
+)
+def test_what_the_nodes_rank_by_is_reported(world, node, names, primary):
+    sites = [site(1, *A)]
+    metrics = world.evaluate(sites, [replace(one, status="system_confirmed") for one in sites])["metrics"]
+    declared = {one["metric"]: one for one in node.metrics}
+    assert names == declared.keys() <= {name for name, value in metrics.items() if value is not None}
+    assert {name for name, one in declared.items() if one["objective"] == "minimize"} == MINIMISED
+    assert {name for name, one in declared.items() if one["primary"]} == primary
 
 
 def test_one_split_in_two_is_one_found_and_one_false(world):
@@ -126,7 +153,11 @@ def test_one_split_in_two_is_one_found_and_one_false(world):
     proposals = [site(n, *half, status="system_confirmed") for n, half in enumerate(halves, 1)]
     result = world.evaluate([site(1, *A)], proposals)
     assert only(result["metrics"], "bas_tp", "bas_fp", "bas_fn", "tau") == (1, 1, 0, 0.5)
-    assert result["metrics"]["bas_f1"] == pytest.approx(2 / 3)
+    assert only(result["metrics"], "bas_tpr", "bas_ppv", "bas_f1") == pytest.approx((1, 1 / 2, 2 / 3))
+    false_area = 200 * 400 / 1e8  # of the region's
+    assert result["metrics"]["bas_ffpa"] == pytest.approx(false_area, rel=1e-3)
+    assert result["metrics"]["bas_faa_f1"] == pytest.approx(2 / 3 * (1 - false_area))
+    assert result["metrics"]["sc_macro_f1"] == 1  # the half that was found goes through the right phases
     strict = {row["tau"]: row["bas_f1"] for row in result["scoreboard"]}
     assert strict[0.6] == 0
 
@@ -141,8 +172,9 @@ def test_a_site_across_the_boundary_counts_and_one_outside_does_not(world):
     across = (9800, 5000, 10_200, 5400)
     outside = (10_600, 5000, 11_000, 5400)
     proposals = [site(n, *at, status="system_confirmed") for n, at in enumerate((across, outside), 1)]
-    found = world.evaluate([site(1, *across), site(2, *outside)], proposals)["metrics"]
-    assert only(found, "bas_tp", "bas_fp", "bas_fn") == (1, 0, 0)
+    result = world.evaluate([site(1, *across), site(2, *outside)], proposals)
+    assert only(result["metrics"], "bas_tp", "bas_fp", "bas_fn", "bas_faa_f1") == (1, 0, 0, 1)
+    assert result["regions"]["XX_R001"]["pairs"] == [["XX_R001_0001", "XX_R001_0001"]]
 
 
 def test_of_a_false_site_across_the_boundary_the_area_inside_counts(world):

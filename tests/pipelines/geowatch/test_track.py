@@ -177,6 +177,63 @@ def test_a_short_site_is_seen_by_the_maximum_and_by_a_moving_window(tmp_path):
     assert list(found.values()) == [0, 1, 1, 1, 0, 1]
 
 
+def blocks(*boxes, levels=(0.9, 0.9)):
+    return np.maximum.reduce([one_site(levels, box_=one) for one in boxes])
+
+
+SHORT = one_site([0.0, 0.0, 0.9, 0.0, 0.0, 0.9])  # mean 0.3, as that of each half
+APART = {gap: blocks((4, 4, 8, 8), (8 + gap, 4, 12 + gap, 8)) for gap in (2, 3)}
+CORNER = blocks((4, 4, 8, 8), (8, 8, 12, 12))
+
+
+@pytest.mark.parametrize(
+    "heat, options, count",
+    [
+        (SHORT, "--agg_fn=probs", 0),
+        (SHORT, "--agg_fn=probs --norm_ord=4", 1),  # (2/6)^(1/4) 0.9 = 0.68
+        (SHORT, "--agg_fn=probs --norm_ord=inf", 1),
+        (SHORT, "--agg_fn=mean --norm_ord=inf", 0),
+        (SHORT, "--agg_fn=max --norm_ord=1", 1),
+        (SHORT, "--agg_fn=max --inner_window_size=90d", 0),
+        (SHORT, "--agg_fn=max --inner_window_size=60d", 0),  # 0.45
+        (SHORT, "--agg_fn=max --inner_window_size=30d", 1),
+        (SHORT, "--inner_window_size=90d --inner_agg_fn=max", 1),
+        (APART[2], "--morph_kernel=0", 2),
+        (APART[2], "--morph_kernel=3", 1),
+        (APART[3], "--morph_kernel=3", 2),
+        (APART[3], "--morph_kernel=5", 1),
+        (CORNER, "--morph_kernel=0 --poly_merge_method=v1", 2),
+        (CORNER, "--morph_kernel=0 --poly_merge_method=v2", 1),
+    ],
+)
+def test_what_is_one_site_with_each_parameter(tmp_path, heat, options, count):
+    pred = make_dataset(tmp_path / "in", heat)
+    assert len(run(tmp_path / "out", pred, "--thresh=0.5", *options.split())) == count
+
+
+@pytest.mark.parametrize("time_thresh, last", [(1, 1), (0.75, 2), (0.5, 3)])
+def test_time_thresh_is_the_fraction_of_thresh_at_which_a_site_ends(tmp_path, time_thresh, last):
+    """Hysteresis: 0.3 and 0.2 continue a site of at least 0.4; the 0.3 before it begins none."""
+    pred = make_dataset(tmp_path / "in", one_site([0.3, 0.5, 0.3, 0.2, 0.1]))
+    options = ("--thresh=0.4", "--agg_fn=max", f"--time_thresh={time_thresh}")
+    (site,) = run(tmp_path / "out", pred, *options)
+    assert (site.start_date, site.end_date) == (START + STEP, START + last * STEP)
+
+
+@pytest.mark.parametrize("metres, corners", [(0, 8), (5, 8), (20, 4)])
+def test_polygon_simplify_tolerance_is_in_metres(tmp_path, metres, corners):
+    pred = make_dataset(tmp_path / "in", blocks((4, 4, 20, 14), (10, 3, 11, 14)))  # a tooth of one pixel
+    (site,) = run(tmp_path / "out", pred, "--morph_kernel=0", f"--polygon_simplify_tolerance={metres}")
+    assert len(site.geometry.exterior.coords) - 1 == corners
+
+
+def test_given_sites_of_bas_say_where_to_look(tmp_path):
+    given = region_file(tmp_path, on_ground(0, 0, 40, 30), (summary(box_=(2, 2, 14, 28)),))
+    pred = make_dataset(tmp_path / "in", blocks((10, 8, 18, 14), (30, 4, 34, 8)))
+    (site,) = run(tmp_path / "out", pred, f"--site_summary={given}")
+    assert GRID.to_pixels(site.geometry).symmetric_difference(box(10, 8, 14, 14)).area < 0.01
+
+
 def test_areas_are_in_square_metres(tmp_path):
     heat = np.maximum(one_site([0.9] * 2, box_=(2, 2, 4, 4)), one_site([0.9] * 2, box_=(10, 10, 20, 20)))
     pred = make_dataset(tmp_path / "in", heat)
@@ -328,6 +385,36 @@ def test_crops_of_single_sites_join_their_region(tmp_path):
     assert [site.site_id for site in iarpa.read_region(file).sites] == ["KR_R001_0001", "KR_R001_0002"]
 
 
+def two_crops(folder: Path) -> tuple[str, tuple[SiteSummary, ...]]:
+    """Crops around two sites of a region, of which the second starts first; and their summaries."""
+    folder.mkdir()
+    dataset = kwcoco.CocoDataset()
+    dataset.fpath = str(folder / "pred.kwcoco.zip")
+    summaries = []
+    for number, corner, path in ((1, 2, [0, 1]), (2, 20, [1, 2, 2])):
+        name, grid = f"KR_R001_000{number}", GRID.crop(corner, corner, 8, 8)
+        add_video(dataset, folder, classes(path, grid, (2, 2, 6, 6)), grid, ALL, name, region_id="KR_R001")
+        summaries.append(summary(name, (corner, corner, corner + 8, corner + 8)))
+    coco_files.write_dataset(dataset, dataset.fpath)
+    return dataset.fpath, tuple(summaries)
+
+
+@pytest.mark.parametrize("how", ["bounds", "none", "no site_summary"])
+def test_sites_looked_for_in_several_crops_are_numbered_over_their_region(tmp_path, how):
+    pred, sites = two_crops(tmp_path / "in")
+    given = region_file(tmp_path, on_ground(0, 0, 40, 30), sites)
+    options = () if how.startswith("no ") else (f"--site_summary={given}", f"--boundaries_as={how}")
+    found = run(tmp_path / "out", pred, *SC, *options)
+    assert [site.site_id for site in found] == ["KR_R001_0001", "KR_R001_0002"]
+    assert [round(GRID.to_pixels(site.geometry).bounds[0]) for site in found] == [22, 4]
+    (file,) = iarpa.read_manifest(tmp_path / "out" / "site_summaries_manifest.json")
+    region = iarpa.read_region(file)
+    ends = (date(2020, 1, 1), date(2021, 1, 1)) if options else (START, START + 2 * STEP)
+    assert (region.start_date, region.end_date) == ends
+    area = GRID.to_pixels(region.geometry).area
+    assert area == pytest.approx(40 * 30 if options else 2 * 8 * 8, abs=0.1)
+
+
 def test_one_region_model_with_the_sites_of_two_regions(tmp_path):
     """As site validation writes them."""
     folder = tmp_path / "in"
@@ -353,6 +440,8 @@ def test_rejected_cold_and_low_sites_are_left_out(tmp_path):
     pred = make_dataset(tmp_path / "in", classes([1, 2]), channels=ALL)
     (found,) = run(tmp_path / "a", pred, *SC, f"--site_summary={given}")
     assert found.site_id == "KR_R001_0002"
+    colder = run(tmp_path / "c", pred, *SC, f"--site_summary={given}", "--thresh=0.03")
+    assert [site.site_id for site in colder] == ["KR_R001_0002", "KR_R001_0003"]
     assert run(tmp_path / "b", pred, *SC, f"--site_summary={given}", "--site_score_thresh=0.9") == []
 
 
