@@ -6,6 +6,7 @@ The options are here, the work is in crop_sites.py.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pipelines.geowatch.crop_images import Wanted
 from pipelines.geowatch.crop_sites import CropOptions, crop
 from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import gsd
-from pipelines.geowatch.program import run
+from pipelines.geowatch.program import run, staged
 from pipelines.geowatch.site_areas import site_areas
 
 
@@ -41,7 +42,7 @@ def _words(values: Iterable[str]) -> frozenset[str]:
 @click.option("--num_end_frames", type=int, help="and the last (sv_crop: 3)")
 @click.option("--img_workers", default=2, show_default=True, help="threads over images")
 @click.option("--aux_workers", default=0, show_default=True, help="threads over assets of an image")
-@click.option("--keep", help="`img`: assets already there on the same grid are not written again")
+@click.option("--keep", help="`img`: go on from the assets on the same grid that an earlier run left")
 def main(crop_src_fpath: str, regions: str, crop_dst_fpath: str, **options: Any) -> None:
     """Cut a dataset into one video for each site, resampled to a target resolution.
 
@@ -57,8 +58,12 @@ def main(crop_src_fpath: str, regions: str, crop_dst_fpath: str, **options: Any)
     dataset = read_dataset(crop_src_fpath)
     destination = Path(crop_dst_fpath).absolute()
     workers = (options["img_workers"], options["aux_workers"])
-    made = crop(dataset, site_areas(regions, dataset), destination.parent, settings, workers)
-    write_dataset(made, destination)
+    areas = site_areas(regions, dataset)
+    keep, bundle = settings.wanted.keep, destination.parent
+    # Assets to keep are looked for where a run that failed has left them.
+    with nullcontext(bundle) if keep else staged(bundle, last=destination) as folder:
+        made = crop(dataset, areas, folder, settings, workers)
+        write_dataset(made, folder / destination.name)
     click.echo(f"wrote {crop_dst_fpath}: {len(made.videos())} sites, {made.n_images} images")
 
 

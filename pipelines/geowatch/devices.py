@@ -28,7 +28,11 @@ def chosen(text: str) -> str:
     number = name.removeprefix("cuda").removeprefix(":") or "0"
     if not number.isdecimal():
         raise BadInput(f"{text!r} is no device", where="devices", hint="write cpu, or the number of a GPU")
-    if int(number) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
+    count = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[:count]
+    if int(number) >= count and number in visible:
+        # A scheduler shows each job its own GPU alone, and torch counts those that it sees from 0.
+        number = str(visible.index(number))
+    if int(number) >= count:
         raise BadInput(f"no GPU {number}, torch sees {count}", where="devices", hint="write cpu")
     return f"cuda:{number}"

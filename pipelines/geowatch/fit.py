@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 @click.option("--task", type=click.Choice(sorted(TASKS)), default="saliency", show_default=True)
 @click.option("--channels", default="blue|green|red|nir", show_default=True, help="Bands, in order.")
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.01, show_default=True)
+@click.option(
+    "--lr", type=click.FloatRange(0, min_open=True), default=0.01, show_default=True, help="Learning rate."
+)
 @click.option("--width", type=click.IntRange(1), default=12, show_default=True, help="Channels at full size.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and order.")
 @click.option("--gsd", default="10GSD", show_default=True, help="Metres per pixel that the model sees.")
 @click.option("--time_steps", type=click.IntRange(1), default=5, show_default=True, help="Frames per window.")
 @click.option("--time_sampling", default="uniform", show_default=True, help=", ".join(SAMPLINGS))
@@ -43,15 +45,18 @@ def command(dataset: str, dst: str, metrics_fpath: str | None, **how: Any) -> No
     """Train a model for saliency (where is a site) or classes (in which phase is it).
 
     A fifth of the windows is held out; the metrics are theirs. The same seed gives the same file.
+    Images that lack one of the bands are left out.
 
+    \b
     Example:
-    python -m pipelines.geowatch.fit --dataset=data.kwcoco.json --dst=model.pt --task=saliency --epochs=20
+      python -m pipelines.geowatch.fit --dataset=data.kwcoco.json --dst=model.pt \\
+        --task=saliency --epochs=20
     """
     import numpy as np
     from tqdm import tqdm
 
     from pipelines.geowatch import coco_files, package
-    from pipelines.geowatch.series import read_series
+    from pipelines.geowatch.series import read_series, with_bands
     from pipelines.geowatch.training import Schedule, train
     from pipelines.geowatch.training_data import examples
 
@@ -62,7 +67,9 @@ def command(dataset: str, dst: str, metrics_fpath: str | None, **how: Any) -> No
     every = read_series(coco)
     if not every:
         raise BadInput("has no images", where=dataset)
-    recipe = _recipe(every, how)
+    channels = _channels(how["channels"])
+    every = with_bands(every, channels, dataset)
+    recipe = _recipe(every, channels, how)
     found = examples(coco, every, recipe, how["max_windows"], np.random.default_rng(how["seed"]))
     if not (found.truth > 0).any():
         raise BadInput("has no annotated site to learn from", where=dataset)
@@ -74,13 +81,18 @@ def command(dataset: str, dst: str, metrics_fpath: str | None, **how: Any) -> No
     write_json(metrics_fpath or Path(dst).with_name("fit.json"), {"info": [], "result": {"metrics": metrics}})
 
 
-def _recipe(every: list[Series], how: dict[str, Any]) -> Recipe:
+def _channels(text: str) -> tuple[str, ...]:
+    """Bands as `red|nir` or `red,nir`."""
+    channels = tuple(name for name in text.replace(",", "|").split("|") if name)
+    if not channels:
+        raise BadInput("names no band", where="channels")
+    return channels
+
+
+def _recipe(every: list[Series], channels: tuple[str, ...], how: dict[str, Any]) -> Recipe:
     from pipelines.geowatch.model import STRIDE
     from pipelines.geowatch.training_data import normalisation
 
-    channels = tuple(name for name in how["channels"].replace(",", "|").split("|") if name)
-    if not channels:
-        raise BadInput("names no band", where="channels")
     gsd = grids.gsd(how["gsd"])
     for series in every:
         for frame in series.frames:

@@ -55,8 +55,11 @@ class Grid:
     height: int
 
     @classmethod
-    def of_video(cls, video: Mapping[str, Any]) -> Grid:
+    def of_video(cls, video: Mapping[str, Any], where: str | None = None) -> Grid:
         """The grid of video space, from the keys `crs`, `transform`, `width`, `height` of a kwcoco video.
+
+        Args:
+            where: the dataset, for messages.
 
         Raises:
             BadInput: a key is missing or no such thing.
@@ -64,8 +67,9 @@ class Grid:
         name = f"video {video.get('name', video.get('id'))!r}"
         missing = [key for key in ("crs", "transform", "width", "height") if key not in video]
         if missing:
-            raise BadInput(f"{name} has no {missing[0]!r}, so its place on the ground is unknown")
-        return cls._checked(video["crs"], video["transform"], video["width"], video["height"], name)
+            raise BadInput(f"{name} has no {missing[0]!r}, so its place on the ground is unknown", where)
+        size = video["width"], video["height"]
+        return cls._checked(video["crs"], video["transform"], *size, name, where)
 
     @classmethod
     def of_file(cls, path: str | os.PathLike[str]) -> Grid:
@@ -84,17 +88,24 @@ class Grid:
             )
 
     @classmethod
-    def _checked(cls, crs: Any, transform: Sequence[float], width: int, height: int, name: str) -> Grid:
+    def _checked(
+        cls, crs: Any, transform: Sequence[float], width: int, height: int, name: str,
+        where: str | None = None,
+    ) -> Grid:  # fmt: skip
+        import rasterio
         from rasterio.crs import CRS
         from rasterio.errors import CRSError
 
         try:
-            CRS.from_user_input(crs)
+            with rasterio.Env():  # outside of one PROJ complains on stderr as well
+                CRS.from_user_input(crs)
             a, b, c, d, e, f = (float(number) for number in transform)
         except (CRSError, TypeError, ValueError):
-            raise BadInput(f"{name} has an unusable crs or transform ({crs!r}, {transform!r})") from None
+            raise BadInput(
+                f"{name} has an unusable crs or transform ({crs!r}, {transform!r})", where
+            ) from None
         if a * e - b * d == 0 or width < 1 or height < 1:
-            raise BadInput(f"{name} has no area (transform {transform!r}, {width} x {height} pixels)")
+            raise BadInput(f"{name} has no area (transform {transform!r}, {width} x {height} pixels)", where)
         return cls(str(crs), (a, b, c, d, e, f), int(width), int(height))
 
     @property

@@ -117,17 +117,18 @@ def _frame(dataset: Any, image: dict[str, Any], channels: Sequence[str]) -> Fram
 
 
 def moment(image: dict[str, Any], where: str | None = None) -> datetime:
-    """When an image was taken, in UTC: its `timestamp` (seconds since 1970), else its `date_captured` (ISO).
+    """When an image was taken, in UTC: its `timestamp` (seconds since 1970, or ISO), or `date_captured`.
 
     Raises:
         BadInput: it has neither, or they cannot be read.
     """
     name = f"image {image.get('name', image.get('id'))!r}"
     try:
-        if image.get("timestamp") is not None:
-            return datetime.fromtimestamp(float(image["timestamp"]), UTC)
-        if image.get("date_captured"):
-            taken = datetime.fromisoformat(str(image["date_captured"]))
+        if isinstance(image.get("timestamp"), int | float):
+            return datetime.fromtimestamp(image["timestamp"], UTC)
+        text = image.get("timestamp") or image.get("date_captured")
+        if text:
+            taken = datetime.fromisoformat(str(text))
             return taken.astimezone(UTC) if taken.tzinfo else taken.replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError) as error:
         raise BadInput(f"{name} has an unusable time ({error})", where=where) from None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.program import writing
+from pipelines.geowatch.windows import SAMPLINGS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,7 @@ SALIENT = ("salient",)
 PHASES = ("No Activity", "Site Preparation", "Active Construction", "Post Construction")
 TASKS = {"saliency": SALIENT, "classes": PHASES}
 ANY_SENSOR = "*"
+HINT = "a package also holds the bands and their normalisation: python -m pipelines.geowatch.fit makes one"
 CLIP = 6.0  # standard deviations: a cloud must not drown the ground beside it
 
 
@@ -93,18 +95,39 @@ def load(path: str | os.PathLike[str]) -> tuple[Recipe, TemporalUNet]:
     content = _content(path)
     try:
         recipe = Recipe(**{field.name: content[field.name] for field in fields(Recipe)})
-        outputs = recipe.outputs
     except KeyError as error:
         raise BadInput(f"is no usable model package: it has no {error}", where=path) from None
+    fault = _fault(recipe)
+    if fault:
+        raise BadInput(f"is no usable model package: {fault}", where=path)
     network = recipe.network()
     weights = content["weights"]
     _check_count(path, weights, "level0.0.weight", 1, len(recipe.channels) + 1, "channels")
-    _check_count(path, weights, "head.1.weight", 0, len(outputs), "outputs")
+    _check_count(path, weights, "head.1.weight", 0, len(recipe.outputs), "outputs")
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise BadInput(f"its weights do not fit its network ({error})", where=path) from None
     return recipe, network.eval()
+
+
+def _fault(recipe: Recipe) -> str | None:
+    """What in a recipe cannot be, in words."""
+    if recipe.task not in TASKS:
+        return f"its task is {recipe.task!r}, not {' or '.join(TASKS)}"
+    if recipe.time_sampling not in SAMPLINGS:
+        return f"its time_sampling is {recipe.time_sampling!r}, not {' or '.join(SAMPLINGS)}"
+    for name, kind in (("gsd", int | float), ("time_steps", int), ("window", int), ("width", int)):
+        value = getattr(recipe, name)
+        if not isinstance(value, kind) or not value > 0:
+            return f"its {name} is {value!r}, not a number above 0"
+    if not isinstance(recipe.normalisation, Mapping) or ANY_SENSOR not in recipe.normalisation:
+        return f"its normalisation has no {ANY_SENSOR!r}, for sensors that it has not seen"
+    for sensor, table in recipe.normalisation.items():
+        for band in recipe.channels:
+            if band not in table:
+                return f"its normalisation of {sensor!r} has no {band!r}"
+    return None
 
 
 def _content(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -115,11 +138,28 @@ def _content(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # torch raises whatever its parsers raise, in many lines
-        raise BadInput("is no model package (torch cannot load it)", where=path) from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT or "weights" not in content:
-        raise BadInput("is no model package of `fit`", where=path)
-    content["channels"] = tuple(content.get("channels", ()))
+        raise BadInput("is no model package (torch cannot load it)", where=path, hint=HINT) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise BadInput(f"is {_kind(content)}, no model package", where=path, hint=HINT)
+    if not isinstance(content.get("weights"), dict):
+        raise BadInput("is no usable model package: it has no 'weights'", where=path)
+    content["channels"] = tuple(content.get("channels") or ())
     return content
+
+
+def _kind(content: Any) -> str:
+    """What a file of torch holds, in words."""
+    if not isinstance(content, dict):
+        return f"a saved {type(content).__name__}"
+    if "state_dict" in content or "optimizer_states" in content:
+        return "a checkpoint of training"
+    return "a file of bare weights" if content and all(map(_is_tensor, content.values())) else "another file"
+
+
+def _is_tensor(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor)
 
 
 def _check_count(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import click
 
 from pipelines.geowatch import devices, grids
 from pipelines.geowatch.errors import BadInput
-from pipelines.geowatch.program import run
+from pipelines.geowatch.program import run, staged
 
 if TYPE_CHECKING:
     from pipelines.geowatch.grids import Grid
@@ -37,7 +36,11 @@ AUTO = ("auto", "none", "null", "")
 @click.option("--pred_pxl_fpath", required=True, help="kwcoco file to write; heatmaps go beside it.")
 @click.option("--with_saliency", type=bool, default=True, show_default=True, help="Write `salient` maps.")
 @click.option("--with_class", type=bool, default=False, show_default=True, help="Write a map per phase.")
-@click.option("--chip_dims", default="auto", help="Height,width of a window in pixels of window space.")
+@click.option(
+    "--chip_dims",
+    default="auto",
+    help="Height,width of a window in pixels of window space.  [default: the model's]",
+)
 @click.option("--chip_overlap", type=click.FloatRange(0, 0.9), default=0.3, show_default=True)
 @click.option("--time_steps", default="auto", help="Frames per window.  [default: the model's]")
 @click.option("--time_sampling", default="auto", help="contiguous or uniform.  [default: the model's]")
@@ -50,7 +53,11 @@ AUTO = ("auto", "none", "null", "")
 @click.option(
     "--num_workers", type=click.IntRange(0), default=2, show_default=True, help="Threads that read and score."
 )
-@click.option("--devices", default="auto", help="cpu, or the number of a GPU; auto takes a GPU if any.")
+@click.option(
+    "--devices",
+    default="auto",
+    help="cpu, or the number of a GPU (of several the first); auto: a GPU if any.  [default: auto]",
+)
 @click.option("--batch_size", type=click.IntRange(1), default=1, show_default=True, help="Windows at once.")
 def command(
     package_fpath: str,
@@ -62,33 +69,40 @@ def command(
 ) -> None:
     """Predict heatmaps of saliency or of phases for every image of a kwcoco dataset.
 
-    A GSD is written as 10GSD; `native` is that of the finest image, `video` that of the dataset.
+    A GSD is written as 10GSD; `native` is that of the finest image, `video` that of the dataset. Images that
+    lack a band of the model stay in the dataset without a heatmap, and a warning counts them.
 
+    \b
     Example:
-    python -m pipelines.geowatch.predict --package_fpath=model.pt --test_dataset=data.kwcoco.json
-    --pred_pxl_fpath=pred/pred.kwcoco.zip --chip_dims=256,256 --input_space_scale=10GSD
+      python -m pipelines.geowatch.predict --package_fpath=model.pt \\
+        --test_dataset=data.kwcoco.json --pred_pxl_fpath=pred/pred.kwcoco.zip \\
+        --chip_dims=256,256 --input_space_scale=10GSD
     """
     import rasterio
     import torch
 
     from pipelines.geowatch import coco_files, package
     from pipelines.geowatch.predictor import one_thread
-    from pipelines.geowatch.series import read_series
+    from pipelines.geowatch.series import read_series, with_bands
 
     torch.use_deterministic_algorithms(True)
     one_thread()
     recipe, network = package.load(package_fpath)
     _check_head(recipe, package_fpath, with_saliency, with_class)
     dataset = coco_files.read_dataset(test_dataset)
-    plans = [_plan(series, recipe, network, how) for series in read_series(dataset)]
+    every = with_bands(read_series(dataset), recipe.channels, test_dataset)
+    plans = [_plan(series, recipe, network, how) for series in every]
     for plan in plans:
         plan.check()
+    _check_names(plans, test_dataset)
     network.to(devices.chosen(how["devices"]))
     target = Path(pred_pxl_fpath)
-    with rasterio.Env(GDAL_CACHEMAX=CACHE):
-        # A crop of no sites has no images, which is no fault of the model's.
-        used = _write_heatmaps(plans, target) if plans else set()
-    _write_dataset(dataset, plans, target, used if how["drop_unused_frames"] else None)
+    with staged(target.parent, last=target) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
+        used = _write_heatmaps(plans, folder)
+        _add_heatmaps(dataset, plans, recipe)
+        if how["drop_unused_frames"]:
+            dataset.remove_images(sorted(set(dataset.imgs) - used))
+        coco_files.write_dataset(dataset, folder / target.name)
 
 
 @dataclass(frozen=True)
@@ -182,42 +196,49 @@ def _check_head(recipe: Recipe, path: str, saliency: bool, classes: bool) -> Non
         )
 
 
-def _write_heatmaps(plans: list[Plan], target: Path) -> set[int]:
-    """Write all heatmaps, or none; ids of the images that have data."""
+def _check_names(plans: list[Plan], where: str) -> None:
+    """Raise BadInput for two images whose heatmaps would be one file."""
+    taken: dict[str, str] = {}
+    for frame in (frame for plan in plans for frame in plan.series.frames):
+        file = _file_name(plans[0].predictor.recipe, frame.name)
+        if file in taken:
+            raise BadInput(f"images {taken[file]!r} and {frame.name!r} have one name as files", where=where)
+        taken[file] = frame.name
+
+
+def _write_heatmaps(plans: list[Plan], folder: Path) -> set[int]:
+    """Write all heatmaps below ``folder``; ids of the images that have data."""
     from tqdm import tqdm
 
-    folder = target.parent / _folder(plans[0])
-    unfinished = folder.with_name(f".{os.getpid()}.{folder.name}")
     used: set[int] = set()
+    total = sum(plan.predictor.windows(plan.series, plan.input) for plan in plans)
     try:
-        unfinished.mkdir(parents=True)
-        total = sum(plan.predictor.windows(plan.series, plan.input) for plan in plans)
         with tqdm(total=total, unit="window", desc="predict", disable=None) as bar:
             for plan in plans:
-                paths = {frame.image_id: unfinished / _file(frame.name) for frame in plan.series.frames}
+                paths = {
+                    frame.image_id: folder / _file_name(plan.predictor.recipe, frame.name)
+                    for frame in plan.series.frames
+                }
                 used |= plan.predictor.heatmaps(plan.series, plan.input, paths, plan.output, bar.update)
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
     except OSError as error:
-        raise BadInput(f"cannot be written ({error.strerror or error})", where=folder) from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        raise BadInput(f"cannot be written ({error.strerror or error})", where=folder.parent) from None
     return used
 
 
-def _write_dataset(dataset: Any, plans: list[Plan], target: Path, used: set[int] | None) -> None:
-    """Write the dataset with the heatmaps as further assets, without the images that are not ``used``."""
-    from pipelines.geowatch import coco_files
-
+def _add_heatmaps(dataset: Any, plans: list[Plan], recipe: Recipe) -> None:
+    """Add the heatmaps as further assets, in place of older ones of the same channels."""
+    for image in dataset.imgs.values():
+        _make_absolute(dataset, image)
+        _drop(image, "|".join(recipe.outputs))  # also where nothing was predicted: they are another model's
     for plan in plans:
         for frame in plan.series.frames:
-            image = dataset.imgs[frame.image_id]
-            _make_absolute(dataset, image)
-            _add_heatmap(image, plan, f"{_folder(plan)}/{_file(frame.name)}")
-    if used is not None:
-        dataset.remove_images(sorted(set(dataset.imgs) - used))
-    dataset.fpath = os.fspath(target)
-    coco_files.write_dataset(dataset, target)
+            _add_heatmap(dataset.imgs[frame.image_id], plan, _file_name(recipe, frame.name))
+
+
+def _drop(image: dict[str, Any], code: str) -> None:
+    for key in ("auxiliary", "assets"):
+        if key in image:
+            image[key] = [asset for asset in image[key] or [] if asset.get("channels") != code]
 
 
 def _make_absolute(dataset: Any, image: dict[str, Any]) -> None:
@@ -229,7 +250,7 @@ def _make_absolute(dataset: Any, image: dict[str, Any]) -> None:
 
 
 def _add_heatmap(image: dict[str, Any], plan: Plan, file_name: str) -> None:
-    """Append the asset, in place of an older one of the same channels."""
+    """Append the asset."""
     import kwimage
 
     outputs = plan.predictor.recipe.outputs
@@ -237,12 +258,10 @@ def _add_heatmap(image: dict[str, Any], plan: Plan, file_name: str) -> None:
     a, b, c, d, e, f = (~plan.series.grid.affine @ plan.output.affine)[:6]
     video_from_map = kwimage.Affine(matrix=[[a, b, c], [d, e, f], [0, 0, 1]])
     key = "auxiliary" if "auxiliary" in image else "assets"
-    code = "|".join(outputs)
-    image[key] = [asset for asset in image.get(key) or [] if asset.get("channels") != code]
-    image[key].append(
+    image.setdefault(key, []).append(
         {
             "file_name": file_name,
-            "channels": code,
+            "channels": "|".join(outputs),
             "width": plan.output.width,
             "height": plan.output.height,
             "num_bands": len(outputs),
@@ -251,12 +270,10 @@ def _add_heatmap(image: dict[str, Any], plan: Plan, file_name: str) -> None:
     )
 
 
-def _folder(plan: Plan) -> str:
-    return f"_assets/{'salient' if plan.predictor.recipe.task == 'saliency' else 'phases'}"
-
-
-def _file(name: str) -> str:
-    return f"{name.replace('/', '_')}.tif"
+def _file_name(recipe: Recipe, name: str) -> str:
+    """Where the heatmap of an image lies, from the dataset's folder on."""
+    folder = "salient" if recipe.task == "saliency" else "phases"
+    return f"_assets/{folder}/{name.replace('/', '_')}.tif"
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ What a program computes does not belong here.
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
+import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import Any, NoReturn
 import click
 
 from kwdag.errors import KwdagError
+from kwdag.signals import Interrupted, stopping
 from pipelines.geowatch.errors import BadInput
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -25,11 +29,15 @@ def run(command: click.Command, argv: Sequence[str] | None = None) -> NoReturn:
     """Run ``command`` and exit: 0 done, 2 bad input or no such library (a line `error: ...` on stderr).
 
     Values that follow an option declared with `multiple=True` belong to it: `--x 1 2` is `--x=1 --x=2`.
-    Anything else that goes wrong is a fault of ours and keeps its traceback.
+    Anything else that goes wrong is a fault of ours and keeps its traceback. SIGTERM and SIGHUP unwind like
+    Ctrl-C, so that nothing half-written stays, and then end the process as they would have.
     """
     arguments = _spread(command, list(sys.argv[1:] if argv is None else argv))
     try:
-        command.main(arguments, prog_name=_name(command), standalone_mode=False)
+        with stopping():
+            command.main(arguments, prog_name=_name(command), standalone_mode=False)
+    except Interrupted as stop:
+        code = _end_by(stop.signum)
     except KwdagError as error:
         code = _complain(str(error))
     except click.UsageError as error:
@@ -66,6 +74,59 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def staged(folder: str | os.PathLike[str], last: str | os.PathLike[str]) -> Iterator[Path]:
+    """A hidden folder in ``folder`` whose files take the same places in it when the block ends.
+
+    All of them go when it fails. What another run left there that was killed outright goes, too.
+
+    Args:
+        last: the file that says that the others are there, in ``folder`` or elsewhere: an older one goes
+            before any of them moves, and it moves last.
+
+    Raises:
+        BadInput: a folder or a file cannot be made.
+    """
+    folder, last = Path(folder), Path(last)
+    hidden = folder / f".{os.getpid()}.{last.name}"
+    was_there = folder.exists()
+    try:
+        with _told(folder):
+            hidden.mkdir(parents=True, exist_ok=True)
+            _sweep(folder, last.name)
+        yield hidden
+        with _told(folder):
+            _move(hidden, folder, last)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+        if not was_there:
+            with contextlib.suppress(OSError):  # it holds something now
+                folder.rmdir()
+
+
+def _move(hidden: Path, folder: Path, last: Path) -> None:
+    last.unlink(missing_ok=True)  # it must not list files that are not its own
+    files = [path.relative_to(hidden) for path in hidden.rglob("*") if path.is_file()]
+    for name in sorted(files, key=lambda name: (folder / name == last, name)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (hidden / name).replace(folder / name)
+
+
+def _sweep(folder: Path, name: str) -> None:
+    for left in folder.glob(f".*.{glob.escape(name)}"):
+        pid = left.name.removesuffix(f".{name}")[1:]
+        if pid.isdecimal() and left.is_dir() and not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told(where: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"cannot be written ({error.strerror})", where=where) from None
 
 
 def write_json(path: str | os.PathLike[str], data: Any) -> None:
@@ -121,6 +182,15 @@ def _name(command: click.Command) -> str:
     """How the user started this program."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     return f"python -m {spec.name}" if spec is not None else (command.name or "program")
+
+
+def _end_by(signum: int) -> int:
+    """End as the signal would have ended the process, so that whoever waits for it sees why."""
+    if signum != signal.SIGINT:
+        sys.stdout.flush()
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+    return INTERRUPTED
 
 
 def _complain(text: str) -> int:

@@ -5,15 +5,18 @@ Truth, windows and models do not belong here.
 
 from __future__ import annotations
 
-import datetime
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from pipelines.geowatch import coco_files, grids
 from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
+from pipelines.geowatch.heatmaps import moment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +80,11 @@ class Frame:
                     where=path,
                 )
 
+    def lacks(self, channels: Sequence[str]) -> str | None:
+        """The first of the bands that it does not have."""
+        there = {name for asset in self.assets for name in asset.channels}
+        return next((name for name in channels if name not in there), None)
+
     def _asset(self, channel: str) -> Asset:
         for asset in self.assets:
             if channel in asset.channels:
@@ -115,6 +123,30 @@ def read_series(dataset: Any) -> list[Series]:
     return found
 
 
+def with_bands(every: Sequence[Series], channels: Sequence[str], where: str) -> list[Series]:
+    """The videos with the frames that have all of the bands; a line on stderr says which have not.
+
+    Raises:
+        BadInput: there are frames, but none has them all.
+    """
+    kept = [replace(one, frames=tuple(f for f in one.frames if not f.lacks(channels))) for one in every]
+    frames = [frame for one in every for frame in one.frames]
+    lacking = Counter((frame.sensor, band) for frame in frames if (band := frame.lacks(channels)))
+    if lacking and lacking.total() == len(frames):
+        there = sorted({name for frame in frames for asset in frame.assets for name in asset.channels})
+        wanted = "|".join(channels)
+        band = next((name for name in channels if name not in there), frames[0].lacks(channels))
+        raise BadInput(
+            f"no image has all bands of the model ({wanted}): no band {band!r}, there are {'|'.join(there)}",
+            where=where,
+        )
+    if lacking:
+        told = (f"{count} of {sensor} without {band!r}" for (sensor, band), count in sorted(lacking.items()))
+        total = lacking.total()
+        click.echo(f"warning: {total} of {len(frames)} images are left out: {', '.join(told)}", err=True)
+    return [one for one in kept if one.frames]
+
+
 def _frame(dataset: Any, image: dict[str, Any]) -> Frame:
     name = str(image.get("name") or image["id"])
     assets = tuple(
@@ -123,15 +155,4 @@ def _frame(dataset: Any, image: dict[str, Any]) -> Frame:
         if asset.get("channels")
     )
     sensor = str(image.get("sensor_coarse") or "unknown")
-    return Frame(image["id"], name, sensor, _seconds(image, name, dataset.fpath), assets)
-
-
-def _seconds(image: dict[str, Any], name: str, where: str) -> float:
-    """The time of an image; one without zone is UTC."""
-    if isinstance(image.get("timestamp"), int | float):
-        return float(image["timestamp"])
-    try:
-        moment = datetime.datetime.fromisoformat(str(image["date_captured"]))
-    except (KeyError, ValueError):
-        raise BadInput(f"image {name!r} has no timestamp or date_captured", where=where) from None
-    return moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
+    return Frame(image["id"], name, sensor, moment(image, dataset.fpath).timestamp(), assets)

@@ -16,7 +16,7 @@ import click
 
 from pipelines.geowatch.coco_files import assets, channels, frames, read_dataset
 from pipelines.geowatch.errors import BadInput
-from pipelines.geowatch.program import run, writing
+from pipelines.geowatch.program import run, staged, writing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -51,10 +51,13 @@ def draw_region(
     from pipelines.geowatch import drawing, panels
 
     shown = panels.view(dataset, video, groups, side)
+    images = frames(dataset, video["id"])
+    sites = [panels.outlines(shown, image) for image in images]
+    kinds = {outline.colour for some in sites for outline in some}  # one legend, or an animation flickers
     written, pictures = [], []
-    for number, image in enumerate(frames(dataset, video["id"])):
+    for number, (image, outlines) in enumerate(zip(images, sites, strict=True)):
         picture = drawing.frame(
-            panels.header(shown, image, extra), panels.panels(shown, image), panels.outlines(shown, image)
+            panels.header(shown, image, extra), panels.panels(shown, image), outlines, kinds
         )
         path = (
             folder / str(video["name"]) / f"{number:04d}_{_safe(str(image.get('name') or image['id']))}.png"
@@ -95,7 +98,9 @@ def _check(dataset: Any, groups: list[list[str]]) -> None:
 @click.option("--poly_kwcoco_fpath", required=True, help="kwcoco of `track`: heatmaps and sites")
 @click.option("--stamp_fpath", default="_viz.stamp", show_default=True, help="written last: lists the files")
 @click.option("--viz_dpath", help="folder of the pictures; that of the stamp by default")
-@click.option("--channels", "wanted", default="red|green|blue,salient", show_default=True, help="panels")
+@click.option(
+    "--channels", "wanted", default="red|green|blue,salient", show_default=True, help="channels of each panel"
+)
 @click.option("--extra_header", default="", help="a line (\\n for more) below region, day and sensor")
 @click.option("--panel_size", default=420, show_default=True, help="pixels of a panel's longer side")
 @click.option("--workers", default=2, show_default=True, help="threads over regions")
@@ -111,11 +116,13 @@ def main(
     """Draw every frame of every region: colours and heatmap side by side, with true and predicted sites.
 
     Writes REGION/*.png and REGION.gif. Three channels make a colour panel, one a heatmap from 0 to 1
-    (grey where its values are larger), several others a panel of classes.
+    (grey where its values are larger), several others a panel of classes. Predicted sites are full lines
+    with number and phase, true sites dashes.
 
     \b
-    python -m pipelines.geowatch.visualize --poly_kwcoco_fpath=poly.kwcoco.zip \\
-        --channels="red|green|blue,salient" --stamp_fpath=viz/_viz.stamp
+    Example:
+      python -m pipelines.geowatch.visualize --poly_kwcoco_fpath=poly.kwcoco.zip \\
+          --channels="red|green|blue,salient" --stamp_fpath=viz/_viz.stamp
     """
     from tqdm import tqdm
 
@@ -127,10 +134,12 @@ def main(
     stamp = Path(stamp_fpath)
     folder = Path(viz_dpath) if viz_dpath else stamp.parent
     videos = [dataset.index.videos[number] for number in sorted(dataset.index.videos)]
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        drawn = pool.map(lambda v: draw_region(dataset, v, groups, extra_header, folder, panel_size), videos)
+    with staged(folder, last=stamp) as hidden, ThreadPoolExecutor(max(1, workers)) as pool:
+        drawn = pool.map(lambda v: draw_region(dataset, v, groups, extra_header, hidden, panel_size), videos)
         files = [
-            f for region in tqdm(drawn, "draw", len(videos), file=sys.stderr, disable=None) for f in region
+            folder / f.relative_to(hidden)
+            for region in tqdm(drawn, "draw", len(videos), file=sys.stderr, disable=None)
+            for f in region
         ]
     with writing(stamp) as temporary:
         lines = (f"{Path(os.path.relpath(path, stamp.parent)).as_posix()}\n" for path in files)

@@ -211,10 +211,13 @@ def _affine(spec: dict[str, Any]) -> Any:
     return kwimage.Affine.coerce(spec)
 
 
-def test_sensors_of_two_resolutions_are_read_at_one_scale(data: Path) -> None:
+def test_sensors_of_two_resolutions_are_read_at_one_scale(data: Path, tmp_path: Path) -> None:
     series = read_series(kwcoco.CocoDataset(str(data)))[0]
     recipe = Recipe("saliency", BANDS, {"*": dict.fromkeys(BANDS, (0.0, 10000.0))}, 10, 2, "uniform", 24, 2)
     fine, coarse = series.frames[3], series.frames[4]
+    write_image(tmp_path / "3m.tif", series.grid.at_gsd(3), "Active Construction", 3)
+    fine = replace(fine, assets=(replace(fine.assets[0], path=tmp_path / "3m.tif"),))
+    assert (fine.gsd(BANDS), coarse.gsd(BANDS)) == (3, 10)
     pixels = read_window(recipe, [fine, coarse], series.grid)
     assert pixels.shape == (2, 4, 60, 72)
     col, row, width, height = SITE
@@ -303,12 +306,21 @@ def _without_time(dataset: dict[str, Any]) -> None:
     del dataset["images"][3]["timestamp"]
 
 
+def _without_any_time(dataset: dict[str, Any]) -> None:
+    dataset["images"][3]["timestamp"] = "last summer"
+
+
 def _without_a_band(dataset: dict[str, Any]) -> None:
-    dataset["images"][2]["assets"][0]["channels"] = "blue|green|red|swir16"
+    for image in dataset["images"]:
+        image["assets"][0]["channels"] = "blue|green|red|swir16"
 
 
 def _one_band_less(dataset: dict[str, Any]) -> None:
     dataset["images"][2]["assets"][0]["channels"] = "blue|green|red|nir|swir16"
+
+
+def _of_one_name(dataset: dict[str, Any]) -> None:
+    dataset["images"][0]["name"], dataset["images"][7]["name"] = "tile/1", "tile_1"
 
 
 def _without_video(dataset: dict[str, Any]) -> None:
@@ -326,6 +338,20 @@ def _corrupt(dataset: dict[str, Any]) -> None:
     dataset["images"][5]["assets"][0]["file_name"] = str(copy)
 
 
+def _truncated(dataset: dict[str, Any]) -> None:
+    path = Path(dataset["images"][5]["assets"][0]["file_name"])
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def _without_crs(dataset: dict[str, Any]) -> None:
+    path = Path(dataset["images"][4]["assets"][0]["file_name"])
+    with rasterio.open(path) as image:
+        pixels, profile = image.read(), image.profile
+    del profile["crs"]
+    with rasterio.open(path, "w", **profile) as image:
+        image.write(pixels)
+
+
 def _gone(dataset: dict[str, Any]) -> None:
     dataset["images"][5]["assets"][0]["file_name"] = "/no/such.tif"
 
@@ -333,12 +359,20 @@ def _gone(dataset: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (_without_time, r"image '.*_3' has no timestamp"),
-        (_without_a_band, r"image '.*_2' has no band 'nir', it has blue, green, red, swir16"),
+        (_without_time, r"bad.kwcoco.json: image '.*_3' has neither timestamp nor date_captured"),
+        (_without_any_time, r"image '.*_3' has an unusable time \(.*'last summer'\)"),
+        (
+            _without_a_band,
+            r"bad.kwcoco.json: no image has all bands of the model \(blue\|green\|red\|nir\): no band 'nir', "
+            r"there are blue\|green\|red\|swir16",
+        ),
         (_one_band_less, r"_2.tif: has 4 bands, but image '.*_2' names 5"),
+        (_of_one_name, r"bad.kwcoco.json: images 'tile_1' and 'tile/1' have one name as files"),
         (_without_video, r"image '.*_0' is in no video"),
         (_elsewhere, r"_0.tif: lies outside its video's ground \(EPSG:32633"),
         (_corrupt, r"broken.tif: (is corrupt|cannot be read)"),
+        (_truncated, r"_5.tif: is corrupt: its pixels cannot be read"),
+        (_without_crs, r"_4.tif: has no coordinate reference system"),
         (_gone, r"/no/such.tif: no such file"),
     ],
 )
@@ -365,7 +399,42 @@ def test_bad_datasets_are_named(
         pred_pxl_fpath=tmp_path / "out" / "pred.kwcoco.zip",
     )
     assert re.search(complaint, line)
-    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_that_lack_a_band_have_no_heatmap(
+    data: Path, predicted: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = json.loads(data.read_text())
+    for image in dataset["images"]:
+        image["assets"][0]["file_name"] = str(data.parent / image["assets"][0]["file_name"])
+    for image in (image for image in dataset["images"] if image["name"] in ("KR_R001_1", "CL_R001_3")):
+        image["assets"][0]["channels"] = "blue|green|red|swir16"
+        image["assets"].append({"file_name": "/an/older/map.tif", "channels": "salient"})
+    (tmp_path / "data.kwcoco.json").write_text(json.dumps(dataset))
+    found = predicted(test_dataset=tmp_path / "data.kwcoco.json")
+    said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert said == ["warning: 2 of 12 images are left out: 2 of PD without 'nir'"]
+    maps_of = {image["name"]: [a["channels"] for a in image["assets"][1:]] for image in found.imgs.values()}
+    assert maps_of == {
+        name: [] if name in ("KR_R001_1", "CL_R001_3") else ["salient"]
+        for name in (f"{place}_{number}" for place in PLACES for number in range(6))
+    }
+    assert all(Path(image["assets"][0]["file_name"]).is_file() for image in found.imgs.values())
+
+
+def test_a_model_is_trained_on_the_images_that_have_its_bands(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = json.loads(data.read_text())
+    for image in dataset["images"]:
+        image["assets"][0]["file_name"] = str(data.parent / image["assets"][0]["file_name"])
+        if image["sensor_coarse"] == "PD":
+            image["assets"][0]["channels"] = "coastal|green|red|nir"
+    (tmp_path / "data.kwcoco.json").write_text(json.dumps(dataset))
+    call(fit.command, dataset=tmp_path / "data.kwcoco.json", dst=tmp_path / "m.pt", epochs=1, width=2)
+    assert "6 of 12 images are left out: 6 of PD without 'blue'" in capsys.readouterr().err
+    assert set(package.load(tmp_path / "m.pt")[0].normalisation) == {"S2", "*"}
 
 
 def complained(command: Any, capsys: pytest.CaptureFixture[str], **options: object) -> str:
@@ -391,14 +460,46 @@ def test_bad_models_are_named(
     good = models["saliency"]
     (tmp_path / "text.pt").write_text("no model")
     torch.save({"weights": {}}, tmp_path / "other.pt")
+    torch.save({"epoch": 3, "state_dict": {}, "optimizer_states": []}, tmp_path / "epoch=3-step=9.ckpt")
+    torch.save(package.load(good)[1].state_dict(), tmp_path / "weights.pt")
     torch.save(Path("code"), tmp_path / "code.pt")
     fewer = _rewritten(good, tmp_path / "fewer.pt", channels=["blue", "green", "red"])
     wider = _rewritten(good, tmp_path / "wider.pt", width=9)
     classes = _rewritten(good, tmp_path / "classes.pt", task="classes")
+    normalisation = package.load(good)[0].normalisation
+    unnormal = _rewritten(good, tmp_path / "unnormal.pt", normalisation={"S2": normalisation["S2"]})
+    sparse = {"*": {"red": (0.0, 1.0)}}
     table = [
+        (unnormal, "unnormal.pt: is no usable model package: its normalisation has no '*'"),
+        (
+            _rewritten(good, tmp_path / "sparse.pt", normalisation=sparse),
+            "its normalisation of '*' has no 'blue'",
+        ),
+        (
+            _rewritten(good, tmp_path / "task.pt", task="depth"),
+            "its task is 'depth', not saliency or classes",
+        ),
+        (_rewritten(good, tmp_path / "gsd.pt", gsd=0.0), "its gsd is 0.0, not a number above 0"),
+        (_rewritten(good, tmp_path / "time.pt", time_sampling="?"), "its time_sampling is '?', not "),
+        (
+            _rewritten(good, tmp_path / "steps.pt", time_steps=2.5),
+            "its time_steps is 2.5, not a number above 0",
+        ),
+        (
+            _rewritten(good, tmp_path / "empty.pt", weights=None),
+            "empty.pt: is no usable model package: it has no",
+        ),
         (tmp_path / "none.pt", "none.pt: no such model package"),
         (tmp_path / "text.pt", "text.pt: is no model package"),
-        (tmp_path / "other.pt", "is no model package of `fit`"),
+        (tmp_path / "other.pt", "other.pt: is another file, no model package"),
+        (
+            tmp_path / "epoch=3-step=9.ckpt",
+            "step=9.ckpt: is a checkpoint of training, no model package; a packa",
+        ),
+        (
+            tmp_path / "weights.pt",
+            "is a file of bare weights, no model package; a package also holds the bands",
+        ),
         (tmp_path / "code.pt", "is no model package"),
         (fewer, "its weights are for 4 channels, but it names 3"),
         (wider, "its weights do not fit its network"),

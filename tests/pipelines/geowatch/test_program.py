@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,10 +89,83 @@ def test_an_output_is_there_whole_or_not_at_all(tmp_path):
     assert target.read_text() == '{\n "a": 2,\n "b": 1\n}\n'
 
 
+KILLED = """
+import sys, time
+from pathlib import Path
+import click
+from pipelines.geowatch import program
+
+@click.command()
+@click.argument("target", type=Path)
+@click.option("--wait", default=0)
+def command(target, wait):
+    with program.staged(target.parent, last=target) as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "picture").write_text("new")
+        (folder / target.name).write_text("new")
+        print("half", flush=True)
+        time.sleep(wait)
+
+program.run(command)
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_program_that_is_stopped_leaves_things_as_they_were(signum, before, tmp_path):
+    target = tmp_path / "out" / "list"
+    if before:
+        target.parent.mkdir()
+        target.write_text("old")
+    assert stopped(signum, target) == (130 if signum == signal.SIGINT else -signum)
+    assert files(tmp_path) == ({"out/list": "old"} if before else {})
+    assert target.parent.exists() == before
+
+
+def test_what_a_killed_program_left_is_cleared_by_the_next(tmp_path):
+    target = tmp_path / "out" / "list"
+    assert stopped(signal.SIGKILL, target) == -signal.SIGKILL
+    (hidden,) = target.parent.iterdir()
+    assert hidden.name.startswith(".")
+    assert subprocess.run([sys.executable, "-c", KILLED, target]).returncode == 0
+    assert files(tmp_path) == {"out/deep/picture": "new", "out/list": "new"}
+
+
+def stopped(signum, target):
+    """The exit code of a program that gets a signal when half of its work is done."""
+    command = [sys.executable, "-c", KILLED, str(target), "--wait=60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"half\n"
+        process.send_signal(signum)
+    return process.returncode
+
+
+def files(folder):
+    return {str(f.relative_to(folder)): f.read_text() for f in folder.rglob("*") if f.is_file()}
+
+
+def test_staged_files_move_into_folders_that_are_there(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "mine").write_text("old")
+    with program.staged(tmp_path, last=tmp_path / "list") as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "its").write_text("new")
+    assert files(tmp_path) == {"deep/its": "new", "deep/mine": "old"}
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert exit_code(f"--dst={tmp_path}/file/out.json") == 2
     assert f"error: {tmp_path}/file/out.json: cannot be written" in capsys.readouterr().err
+
+
+def test_a_staging_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(BadInput, match=rf"^{tmp_path}/file/deep: cannot be written \(Not a directory\)"),
+        program.staged(tmp_path / "file" / "deep", last=tmp_path / "file" / "deep" / "x"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"\xff\xfe"])
