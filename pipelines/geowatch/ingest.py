@@ -12,12 +12,13 @@ import click
 from pipelines.geowatch import program
 
 _PATH = click.Path(path_type=Path)
+_EPILOG = """\b
+Example:
+  python -m pipelines.geowatch.ingest --src=scenes --dst=data --sensor=S2 \\
+      --channels='blue|green|red|nir' --regions=regions.geojson --sites=site_models"""
 
 
-@click.command(
-    epilog="Example: python -m pipelines.geowatch.ingest --src=scenes --dst=data --regions=regions.geojson"
-    " --sites=site_models --sensor=S2 --channels='blue|green|red|nir'"
-)
+@click.command(epilog=_EPILOG)
 @click.option("--src", type=_PATH, required=True, help="folder of GeoTIFFs, searched with its subfolders")
 @click.option("--dst", type=_PATH, required=True, help="folder to write data.kwcoco.json to")
 @click.option("--regions", type=_PATH, help="region models or polygons (GeoJSON file, folder or manifest)")

@@ -55,8 +55,15 @@ def plan(
     """What lies in ``region``, on pixels of ``metres``.
 
     Raises:
-        BadInput: no file covers any of it, or two files hold the same band of one image.
+        BadInput: it goes around the globe, no file covers any of it, or two files hold the same band of
+            one image.
     """
+    west, _, east, _ = region.geometry.bounds
+    if east - west > 180:  # what a polygon over the 180th meridian looks like in GeoJSON; a huge video
+        raise BadInput(
+            f"region {region.region_id!r} reaches over {east - west:.0f} degrees of longitude",
+            hint="cut what lies on the 180th meridian into two regions",
+        )
     inside = [file for file in files if file.grid.outline.intersects(region.geometry)]
     if not inside:
         raise BadInput(f"region {region.region_id!r} lies outside all {len(files)} images")

@@ -282,6 +282,10 @@ def _broken(folder: Path, kind: str) -> list[str]:
         case "region elsewhere":
             there = iarpa.Region("XX_R001", grid_at((12.5, 41.9)).outline, date(2018, 1, 1), date(2020, 1, 1))
             iarpa.write_region(folder / "regions" / "XX_R001.geojson", there)
+        case "region over the 180th meridian":
+            outline = grid_at((179.999, 52.0), crs="EPSG:32660").outline
+            wide = iarpa.Region("XX_R001", outline, date(2018, 1, 1), date(2020, 1, 1))
+            iarpa.write_region(folder / "regions" / "XX_R001.geojson", wide)
         case "region in metres":
             west, south, east, north = grid_at(SEOUL).bounds
             document = json.loads((folder / "regions" / "KR_R001.geojson").read_text())
@@ -316,6 +320,7 @@ def _broken(folder: Path, kind: str) -> list[str]:
         ("three names", "S2_20180401T103021.tif: has 4 bands and names for 3 (red|green|blue)"),
         ("same band twice", "has the band 'blue' of S2 at 2018-04-01T10:30:21, as "),
         ("region elsewhere", "region 'XX_R001' lies outside all 8 images"),
+        ("region over the 180th meridian", "region 'XX_R001' reaches over 360 degrees of longitude"),
         (
             "region in metres",
             "KR_R001.geojson: is no region model: feature 0 (region KR_R001), key 'geometry.coord",
