@@ -37,10 +37,11 @@ class Panel:
 def draw_curves(folder: Path, histograms: Mapping[str, Histogram]) -> None:
     """`precision_recall.png` and `roc.png`, a line for each name that has both classes."""
     kinds = (
-        ("precision_recall", "recall", "precision", "AP", pixel_scores.average_precision),
-        ("roc", "false positive rate", "recall (true positive rate)", "AUC", pixel_scores.area_under_roc),
+        ("precision_recall", "Precision and recall", "recall", "precision", "AP"),
+        ("roc", "ROC", "false positive rate", "recall (true positive rate)", "AUC"),
     )
-    for name, xlabel, ylabel, measure, score in kinds:
+    for name, title, xlabel, ylabel, measure in kinds:
+        score = pixel_scores.average_precision if measure == "AP" else pixel_scores.area_under_roc
         figure = _figure(5, 4.5)
         axes = figure.subplots()
         for (label, counts), colour in zip(histograms.items(), _CYCLE * 3, strict=False):
@@ -50,26 +51,34 @@ def draw_curves(folder: Path, histograms: Mapping[str, Histogram]) -> None:
             points = pixel_scores.curve(counts)
             x, y = (points.recall, points.precision) if measure == "AP" else (points.fpr, points.recall)
             axes.plot(x, y, color=colour, label=f"{label}: {measure} {value:.3f}")
-        if axes.lines:
-            axes.legend(loc="best", fontsize=8)
-        else:
+        if not axes.lines:
             axes.text(0.5, 0.5, "nothing to rank: a class is absent", ha="center", color=GREY)
+        else:
+            if measure == "AUC":
+                axes.plot((0, 1), (0, 1), color=GREY, linestyle=":", label="chance: AUC 0.5")
+            axes.legend(loc="best", fontsize=8)
         axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set_title(f"{title} over the pixels of all frames", fontsize=10)
+        axes.grid(color="#dddddd", linewidth=0.5)
+        axes.set_axisbelow(True)
         _save(figure, folder / f"{name}.png")
 
 
 def draw_heatmaps(path: Path, title: str, panels: Sequence[Panel], thresh: float) -> None:
     """Each frame's heatmap above its errors at ``thresh``."""
-    figure = _figure(3.2 * len(panels), 6.6)
-    figure.suptitle(f"{title}, errors at {thresh:g}", fontsize=10)
-    for column, panel in enumerate(panels):
-        top = figure.add_subplot(2, len(panels), column + 1)
-        top.imshow(panel.score, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
+    figure = _figure(3.2 * len(panels) + 0.8, 6.6)
+    figure.suptitle(f"{title}, heatmap and its errors at {thresh:g}", fontsize=10)
+    rows = figure.subplots(2, len(panels), squeeze=False)
+    for panel, top, bottom in zip(panels, *rows, strict=True):
+        shown = top.imshow(panel.score, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
         top.set_title(panel.title, fontsize=7)
-        bottom = figure.add_subplot(2, len(panels), len(panels) + column + 1)
+        top.set_facecolor(GREY)  # NaN is transparent
         bottom.imshow(_errors(panel, thresh), interpolation="nearest")
         for axes in (top, bottom):
             axes.set(xticks=[], yticks=[])
+    if panels:
+        bar = figure.colorbar(shown, ax=rows, shrink=0.45, anchor=(0, 1), label="score")
+        bar.ax.axhline(thresh, color="white", linewidth=1.5)
     _legend(figure, (("found", GREEN), ("false", ORANGE), ("missed", BLUE), ("no data", GREY)))
     _save(figure, path)
 

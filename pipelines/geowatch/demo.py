@@ -50,7 +50,13 @@ Example:
 
 @click.command(name="demo", epilog=EPILOG)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="geowatch-demo")
-@click.option("--workers", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="all cores",
+    help="Jobs at once.",
+)
 @click.option(
     "--backend",
     default=lambda: "tmux" if shutil.which("tmux") else "serial",

@@ -5,7 +5,8 @@ Which frames there are and where their pixels come from does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,11 @@ BACKGROUND: Colour = (18, 18, 24)
 TEXT: Colour = (235, 235, 235)
 PREDICTED: Colour = (255, 159, 28)
 TRUE: Colour = (64, 224, 255)
-TRUE_IDLE: Colour = (28, 116, 136)
+TRUE_IDLE: Colour = (150, 205, 220)
+SHADOW: Colour = (0, 0, 0)
 #: Okabe and Ito's palette, told apart by colour-blind readers too.
 PHASE_COLOURS: dict[str, Colour] = dict(
-    zip(PHASES, ((70, 70, 70), (240, 228, 66), (213, 94, 0), (86, 180, 233)), strict=True)
+    zip(PHASES, ((120, 120, 120), (240, 228, 66), (213, 94, 0), (86, 180, 233)), strict=True)
 )
 _OTHERS: tuple[Colour, ...] = ((0, 158, 115), (204, 121, 167), (0, 114, 178), (230, 159, 0))
 GAP = 6
@@ -36,7 +38,7 @@ LINE = 18
 
 @dataclass(frozen=True)
 class Outline:
-    """A site over a panel: shape in panel pixels, colour, and a short text beside it."""
+    """A site over a panel: shape in panel pixels, colour (of `_KINDS`), and a short text beside it."""
 
     shape: BaseGeometry
     colour: Colour
@@ -91,31 +93,40 @@ def class_legend(names: Sequence[str]) -> tuple[tuple[str, Colour], ...]:
 
 
 _KINDS = {PREDICTED: "predicted site", TRUE: "true site", TRUE_IDLE: "true, not under construction"}
+#: Pixels drawn and left out: told apart without colours, and a true site hides no predicted one below it.
+_DASHES = {TRUE: (7, 5), TRUE_IDLE: (2, 4)}
 HEAT_LEGEND = (("0", (0, 0, 4)), ("0.5", (188, 55, 84)), ("1", (252, 255, 164)))
 
 
-def frame(header: str, panels: Sequence[Panel], outlines: Sequence[Outline]) -> Image.Image:
-    """Panels side by side under the header, with the same outlines on each, and the legends below."""
+def frame(
+    header: str, panels: Sequence[Panel], outlines: Sequence[Outline], kinds: Iterable[Colour] = ()
+) -> Image.Image:
+    """Panels side by side under the header, with the same outlines on each, and the legends below.
+
+    Args:
+        kinds: colours of outlines that the legend explains, be they in this frame or not.
+    """
     from PIL import Image, ImageDraw
 
     height, width = panels[0].pixels.shape[:2]
     lines = [line for line in header.replace("\\n", "\n").split("\n") if line.strip()]
     top = GAP + LINE * len(lines)
-    total = (GAP + len(panels) * (width + GAP), top + LINE + height + LINE + 2 * GAP)
+    total = (GAP + len(panels) * (width + GAP), top + LINE + height + 2 * LINE + 2 * GAP)
     picture = Image.new("RGB", total, BACKGROUND)
     draw = ImageDraw.Draw(picture)
     for number, line in enumerate(lines):
         draw.text((GAP, GAP // 2 + LINE * number), _fitted(line, total[0] - 2 * GAP), TEXT, _font())
+    below = top + LINE + height + GAP
     for number, panel in enumerate(panels):
         left = GAP + number * (width + GAP)
         draw.text((left, top), _fitted(panel.title, width), TEXT, _font())
         overlaid = Image.fromarray(panel.pixels)
         _overlay(overlaid, outlines)
         picture.paste(overlaid, (left, top + LINE))
-        kinds = tuple(
-            (_KINDS[colour], colour) for colour in _KINDS if any(o.colour == colour for o in outlines)
-        )
-        _legend(draw, panel.legend or kinds, left, top + LINE + height + GAP, width)
+        _legend(draw, panel.legend, left, below, width)
+    shown = {*kinds, *(outline.colour for outline in outlines)}
+    sites = tuple((text, colour) for colour, text in _KINDS.items() if colour in shown)
+    _legend(draw, (*sites, ("no data", NODATA)), GAP, below + LINE, total[0] - 2 * GAP)
     return picture
 
 
@@ -128,7 +139,7 @@ def _overlay(picture: Image.Image, outlines: Sequence[Outline]) -> None:
         parts = getattr(outline.shape, "geoms", [outline.shape])
         for part in (part for part in parts if part.geom_type == "Polygon" and not part.is_empty):
             for ring in (part.exterior, *part.interiors):
-                draw.line(list(ring.coords), fill=outline.colour, width=2, joint="curve")
+                _line(draw, ring, outline.colour)
     taken: list[BaseGeometry] = []
     for outline in outlines:
         if not outline.label or outline.shape.is_empty:
@@ -138,6 +149,21 @@ def _overlay(picture: Image.Image, outlines: Sequence[Outline]) -> None:
             taken.append(place)
             corner = place.bounds[:2]
             draw.text(corner, outline.label, outline.colour, _font(11), stroke_width=1, stroke_fill=(0, 0, 0))
+
+
+def _line(draw: Any, line: BaseGeometry, colour: Colour) -> None:
+    """A line in the manner of its kind, with a dark edge: a heatmap has bright colours of its own."""
+    from shapely.ops import substring
+
+    pieces = [line]
+    if colour in _DASHES:
+        there, gone = _DASHES[colour]
+        starts = range(0, math.ceil(line.length), there + gone)
+        pieces = [substring(line, start, start + there) for start in starts]
+    for piece in pieces:
+        draw.line(list(piece.coords), fill=SHADOW, width=4, joint="curve")
+    for piece in pieces:
+        draw.line(list(piece.coords), fill=colour, width=2, joint="curve")
 
 
 def _label_box(outline: Outline, size: tuple[int, int], width: float) -> BaseGeometry:
@@ -151,14 +177,21 @@ def _label_box(outline: Outline, size: tuple[int, int], width: float) -> BaseGeo
 
 
 def _legend(draw: Any, entries: Sequence[tuple[str, Colour]], left: int, top: int, width: int) -> None:
+    """A line for sites, a square for what fills pixels; what has no room is left out."""
+    from shapely.geometry import LineString
+
     right = left + width
     for text, colour in entries:
+        sample = 26 if colour in _KINDS else 10
         length = int(draw.textlength(text, _font(11)))
-        if left + 14 + length > right:
+        if left + sample + 4 + length > right:
             return
-        draw.rectangle((left, top, left + 10, top + 10), fill=colour, outline=(120, 120, 120))
-        draw.text((left + 14, top - 2), text, TEXT, _font(11))
-        left += 14 + length + 10
+        if colour in _KINDS:
+            _line(draw, LineString([(left, top + 5), (left + sample, top + 5)]), colour)
+        else:
+            draw.rectangle((left, top, left + sample, top + 10), fill=colour, outline=(120, 120, 120))
+        draw.text((left + sample + 4, top - 2), text, TEXT, _font(11))
+        left += sample + 4 + length + 10
 
 
 def _picture(shares: Any, known: Any) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,13 @@ class Request:
     Attributes:
         off: names of the nodes that are switched off.
         truth: `true_site_dpath` and `true_region_dpath`, as far as they were given.
+        said: key in our names -> the user's own key and its place, for messages.
     """
 
     wiring: Wiring
     off: frozenset[str]
     truth: Mapping[str, str]
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def rewrite(rows: Sequence[Row], where: Mapping[str, str], request: Request) -> list[Row]:
@@ -53,15 +55,48 @@ def rewrite(rows: Sequence[Row], where: Mapping[str, str], request: Request) -> 
     Raises:
         BadInput: an unknown or doubled name, no model behind a glob, truth that cannot be found.
     """
-    nodes = joint_bas_sv_sc().nodes
-    names = {
-        key: key if key in SWITCHES else new_name(key, nodes, place) for key, place in where.items()
-    } | dict(zip(SWITCHES, SWITCHES, strict=True))
+    names = new_names(where)
     found: dict[str, Row] = {}
     for row in rows:
         for one in _rewritten(_renamed(row, names, where), where, request):
             found.setdefault(json.dumps(one, sort_keys=True, default=str), one)
     return list(found.values())
+
+
+def new_names(where: Mapping[str, str]) -> dict[str, str]:
+    """Key of a document -> its name here; raises BadInput with its place for one that there is not."""
+    nodes = joint_bas_sv_sc().nodes
+    given = {key: key if key in SWITCHES else new_name(key, nodes, place) for key, place in where.items()}
+    return given | dict(zip(SWITCHES, SWITCHES, strict=True))
+
+
+def sayings(where: Mapping[str, str]) -> dict[str, str]:
+    """Name here -> the user's own key and its place: `params.yaml, line 3: trk.pxl.model`."""
+    return {name: f"{where[key]}: {key}" for key, name in new_names(where).items() if key in where}
+
+
+def check_files(rows: Sequence[Row], request: Request) -> None:
+    """Raise BadInput for the first file that a row names for a step that is on, and that is not there.
+
+    kwdag looks as well, but knows only its own names of parameters.
+    """
+    for row in rows:
+        for key, value in row.items():
+            if _is_read(key, row, request):
+                _check_there(value, request.said.get(key, f"--{key.partition('.')[2]}"))
+
+
+def _is_read(key: str, row: Row, request: Request) -> bool:
+    name, _, param = key.partition(".")
+    node = request.wiring.nodes.get(name)
+    is_on = name not in request.off and str(row.get(f"{name}.{ENABLED}", 1)) not in ("0", "False")
+    return node is not None and is_on and param in node.in_paths
+
+
+def _check_there(value: Any, where: str) -> None:
+    for path in value if isinstance(value, list) else [value]:
+        if isinstance(path, str) and "://" not in path and not (file := Path(path).expanduser()).exists():
+            raise BadInput(f"no such file or folder: {path!r}", where=where, hint=neighbour(file))
 
 
 def _renamed(row: Row, names: Mapping[str, str], where: Mapping[str, str]) -> Row:
@@ -79,7 +114,7 @@ def _rewritten(row: Row, where: Mapping[str, str], request: Request) -> Iterator
     row = _upstream_by_connection(row)
     row = _with_truth(_without_ignored(row, request), row, request)
     models = [key for key in row if key.endswith(".package_fpath")]
-    for paths in product(*(_models(row[key], key) for key in models)):
+    for paths in product(*(_models(row[key], request.said.get(key, key)) for key in models)):
         yield {
             **row,
             **dict(zip(models, paths, strict=True)),
@@ -143,32 +178,34 @@ def _truth(port: str, row: Row, request: Request) -> str:
             path = Path(dataset).parent / folder / _TRUTH_PORTS[port]
             if path.is_dir():
                 return str(path)
+    for key in _DATASETS:
+        _check_there(row.get(key), request.said.get(key, key))
     beside = f" beside {datasets[0]!r}" if datasets else ""
     raise BadInput(f"no folder {_TRUTH_PORTS[port]!r}{beside}", where=f"--{port}", hint=f"give --{port}")
 
 
-def _models(value: Any, key: str) -> list[Any]:
+def _models(value: Any, where: str) -> list[Any]:
     """The model files that a value stands for: itself, a glob, or a `.txt` list of paths, one a line."""
     if not isinstance(value, str) or "://" in value:
         return [value]
     path = Path(value).expanduser()
     if path.suffix == ".txt":
-        return _listed(path, key)
+        return _listed(path, where)
     if path.exists() or not glob.has_magic(str(path)):
         return [value]
     found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
     if not found:
-        raise BadInput(f"no model matches {value!r}", where=key)
+        raise BadInput(f"no model matches {value!r}", where=where)
     return found
 
 
-def _listed(path: Path, key: str) -> list[str]:
+def _listed(path: Path, where: str) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         message = f"list of models {str(path)!r} cannot be read ({error.strerror})"
-        raise BadInput(message, where=key, hint=neighbour(path)) from None
+        raise BadInput(message, where=where, hint=neighbour(path)) from None
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not names:
-        raise BadInput(f"list of models {str(path)!r} is empty", where=key)
+        raise BadInput(f"list of models {str(path)!r} is empty", where=where)
     return [str(path.parent / Path(name).expanduser()) for name in names]

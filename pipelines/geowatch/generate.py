@@ -16,9 +16,12 @@ _SMALLEST = 48  # pixels: room for one site
 _LARGEST = 1024  # pixels, 10 km: the 3 m images of it take 4 GB of memory to render
 
 
-@click.command(
-    epilog="Example: python -m pipelines.geowatch.generate --dst=data --regions=3 --frames=8 --size=128"
-)
+_EPILOG = """\b
+Example:
+  python -m pipelines.geowatch.generate --dst=data --regions=3 --frames=8 --size=128"""
+
+
+@click.command(epilog=_EPILOG)
 @click.option("--dst", type=click.Path(path_type=Path), required=True, help="folder to write to")
 @click.option("--regions", type=click.IntRange(1, 99), default=3, show_default=True, help="how many regions")
 @click.option(

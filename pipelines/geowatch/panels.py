@@ -62,9 +62,9 @@ def panels(shown: View, image: dict[str, Any]) -> list[Panel]:
 
 
 def outlines(shown: View, image: dict[str, Any]) -> list[Outline]:
-    """The sites annotated on an image: true ones, then predicted ones (`role: pred`) with their number.
+    """The sites annotated on an image: predicted ones (`role: pred`) with their number, then true ones.
 
-    A true site is drawn dark while it is not under construction.
+    A true site is drawn pale while it is not under construction.
     """
     numbers = sorted(shown.dataset.index.gid_to_aids[image["id"]])
     if not numbers:
@@ -81,8 +81,8 @@ def outlines(shown: View, image: dict[str, Any]) -> list[Outline]:
             found.append(Outline(placed, TRUE_IDLE if phase in IDLE else TRUE))
             continue
         number = (track_name(shown.dataset, annotation) or "").rpartition("_")[2]
-        found.append(Outline(placed, PREDICTED, f"{number} {_short(phase)}".strip()))
-    return sorted(found, key=lambda outline: outline.colour == PREDICTED)
+        found.append(Outline(placed, PREDICTED, ": ".join(filter(None, (number, _short(phase))))))
+    return sorted(found, key=lambda outline: outline.colour != PREDICTED)
 
 
 def header(shown: View, image: dict[str, Any], extra: str = "") -> str:
@@ -160,5 +160,5 @@ def _fit(grid: Grid, side: int) -> Grid:
 
 
 def _short(phase: str) -> str:
-    """`Active` of `Active Construction`; nothing of a category that is no phase."""
-    return phase.split()[0] if phase in PHASES else ""
+    """`active` of `Active Construction`; nothing of a category that is no phase."""
+    return dict(zip(PHASES, ("no activity", "prep.", "active", "post"), strict=True)).get(phase, "")

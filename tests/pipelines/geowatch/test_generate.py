@@ -195,9 +195,12 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path, capsys):
     assert (tmp_path / "data").read_text() == "mine"
 
 
-def test_help_shows_an_example():
+def test_help_shows_an_example_that_can_be_copied():
     shown = program("--help")
-    assert shown.returncode == 0 and "Example: python -m pipelines.geowatch.generate" in shown.stdout
+    example = (
+        "Example:\n    python -m pipelines.geowatch.generate --dst=data --regions=3 --frames=8 --size=128\n"
+    )
+    assert shown.returncode == 0 and example in shown.stdout
 
 
 def test_two_data_sets_do_not_share_a_folder(tmp_path, capsys):

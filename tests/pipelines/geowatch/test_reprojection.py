@@ -38,16 +38,17 @@ def call(command: Command, **options: object) -> None:
     assert end.value.code == 0
 
 
-def package(path: Path) -> Path:
-    """Heat above 0.5 where the band is above 500."""
-    normalisation = {"*": {"nir": (400.0, 100.0)}}
-    recipe = Recipe("saliency", ("nir",), normalisation, 10.0, 2, "uniform", 32, WIDTH)
+def package(path: Path, band: str = "nir", mean: float = 400.0, deviation: float = 100.0) -> Path:
+    """Heat above 0.5 where the band is above mean + deviation, or below where the deviation is negative."""
+    normalisation = {"*": {band: (mean, abs(deviation))}}
+    recipe = Recipe("saliency", (band,), normalisation, 10.0, 2, "uniform", 32, WIDTH)
     network = recipe.network().eval()
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim == 4:
                 parameter.zero_()
-        network.level0[0].weight[0, 0, 1, 1] = 1.0  # the band, 1 at 500, below 0 cut off
+        sign = 1.0 if deviation > 0 else -1.0
+        network.level0[0].weight[0, 0, 1, 1] = sign  # the band, 1 at 500, below 0 cut off
         network.head[0][0].weight[0, WIDTH, 1, 1] = 1.0  # after WIDTH maps from deeper levels
         network.head[1].weight[0, 0] = 4.0
         network.head[1].bias[:] = -4.0
@@ -83,27 +84,32 @@ def assert_within_half_a_pixel(found: BaseGeometry, drawn: BaseGeometry, grid: G
     assert np.abs(np.subtract(mine.bounds, its.bounds)).max() < 0.6 * grid.gsd
 
 
-# Longitude, latitude, the CRS of the 10 m images and of the 3 m images.
+DAYS = ("20180401", "20190401")
+# Longitude, latitude, the zones of the 10 m images and of the 3 m images, of both days or of each.
 PLACES = {
-    "52N": (127.03, 37.52, "EPSG:32652", "EPSG:32652"),
-    "14N": (-97.21, 41.37, "EPSG:32614", "EPSG:32614"),
-    "19S": (-70.61, -33.48, "EPSG:32719", "EPSG:32719"),
-    "55S": (148.62, -33.28, "EPSG:32755", "EPSG:32755"),
-    "31N beside 32N": (5.998, 48.1, "EPSG:32631", "EPSG:32632"),
-    "23S beside 22S": (-47.999, -22.6, "EPSG:32723", "EPSG:32722"),
+    "52N": (127.03, 37.52, "32652", "32652"),
+    "14N": (-97.21, 41.37, "32614", "32614"),
+    "19S": (-70.61, -33.48, "32719", "32719"),
+    "55S": (148.62, -33.28, "32755", "32755"),
+    "31N beside 32N": (5.998, 48.1, "32631", "32632"),
+    "23S beside 22S": (-47.999, -22.6, "32723", "32722"),
+    "in 31N and 32N, each seen in both": (6.0, 48.1, "32631 32632", "32632 32631"),
+    # Not -47.9995: its sides lie at half a pixel, and parts of a pixel decide which way they go.
+    "in 22S and 23S, all in the other": (-47.9996, -22.6, "32722", "32723 32722"),
 }
 
 
 def make(folder: Path, name: str) -> BaseGeometry:
     """Import S2 and PD images of two days around a site; the site, in longitude and latitude."""
-    longitude, latitude, coarse_crs, fine_crs = PLACES[name]
+    longitude, latitude, *zones = PLACES[name]
+    coarse, fine = ([f"EPSG:{code}" for code in (text.split() * 2)[:2]] for text in zones)
     place = Point(longitude, latitude)
-    middle = grids.reproject(place, grids.LONLAT, coarse_crs)
-    drawn = grids.reproject(box(*middle.buffer(HALF_SITE).bounds), coarse_crs, grids.LONLAT)
-    region = iarpa.Region("XX_R001", around(coarse_crs, place, 10.0, 700).outline, date(2018, 1, 1))
+    middle = grids.reproject(place, grids.LONLAT, coarse[0])
+    drawn = grids.reproject(box(*middle.buffer(HALF_SITE).bounds), coarse[0], grids.LONLAT)
+    region = iarpa.Region("XX_R001", around(coarse[0], place, 10.0, 700).outline, date(2018, 1, 1))
     iarpa.write_region(folder / "region.geojson", region)
-    for sensor, crs, gsd in (("S2", coarse_crs, 10.0), ("PD", fine_crs, 3.0)):
-        for day in ("20180401", "20190401"):
+    for sensor, systems, gsd in (("S2", coarse, 10.0), ("PD", fine, 3.0)):
+        for day, crs in zip(DAYS, systems, strict=True):
             write_image(folder / sensor / f"{sensor}_{day}.tif", around(crs, place, gsd, 900), drawn)
         options = {"src": folder / sensor, "regions": folder / "region.geojson", "target_gsd": f"{gsd}GSD"}
         call(ingest, dst=folder / f"{sensor}.data", **options)

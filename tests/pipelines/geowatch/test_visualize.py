@@ -155,9 +155,9 @@ class TestPanels:
 
     def test_sites_lie_where_they_were_drawn(self, tmp_path):
         shown, images = self.view(tmp_path, RGB, side=400)
-        true, predicted = panels.outlines(shown, images[0])
+        predicted, true = panels.outlines(shown, images[0])
         assert (true.colour, predicted.colour) == (drawing.TRUE, drawing.PREDICTED)
-        assert predicted.label == "0007 Active" and true.label == ""
+        assert predicted.label == "0007: active" and true.label == ""
         assert true.shape.hausdorff_distance(box(50, 100, 150, 200)) < 0.01
         picture = drawing.frame("", panels.panels(shown, images[0]), [predicted])
         seen = np.argwhere((np.asarray(picture) == drawing.PREDICTED).all(axis=2))
@@ -165,6 +165,46 @@ class TestPanels:
         for middle_of_side in ((100, 300), (200, 300), (150, 250), (150, 350)):
             assert np.abs(seen - origin - middle_of_side).sum(axis=1).min() <= 1
         assert np.abs(seen - origin - (150, 300)).max(axis=1).min() > 40
+
+    def test_kinds_of_sites_are_told_apart_without_colours(self):
+        """A predicted site is a full line, a true one dashes that leave the line below them to be seen."""
+        panel = drawing.Panel(np.full((100, 200, 3), 255, np.uint8), "")
+        site = box(20, 20, 180, 80)
+        shares = {}
+        for colour in (drawing.PREDICTED, drawing.TRUE, drawing.TRUE_IDLE):
+            picture = np.asarray(drawing.frame("", [panel], [drawing.Outline(site, colour)]))
+            top = drawing.GAP + drawing.LINE
+            side = picture[top + 20, drawing.GAP + 22 : drawing.GAP + 178]
+            shares[colour] = (side == colour).all(axis=1).mean()
+        assert shares[drawing.PREDICTED] == 1 > 0.9 > shares[drawing.TRUE] > shares[drawing.TRUE_IDLE] > 0.2
+        both = [drawing.Outline(site, colour) for colour in (drawing.PREDICTED, drawing.TRUE)]
+        picture = np.asarray(drawing.frame("", [panel], both)).reshape(-1, 3)
+        assert all((picture == outline.colour).all(axis=1).sum() > 100 for outline in both)
+
+    def test_a_predicted_site_has_a_dark_edge_on_heat_of_its_colour(self):
+        panel = drawing.Panel(np.full((100, 200, 3), drawing.PREDICTED, np.uint8), "")
+        plain, drawn = (
+            np.asarray(
+                drawing.frame("", [panel], [drawing.Outline(box(50, 20, 150, 80), drawing.PREDICTED)] * n)
+            )
+            for n in (0, 1)
+        )
+        inside = (slice(drawing.GAP + drawing.LINE - 6, -2 * drawing.LINE - drawing.GAP), slice(0, 200))
+        assert ((plain[inside] != drawn[inside]).any(axis=2)).sum() > 300
+
+    def test_the_legend_names_what_another_frame_shows(self, tmp_path):
+        """Else the legend of an animation would come and go."""
+        source = make_dataset(tmp_path, frames=2)
+        dataset = coco_files.read_dataset(source)
+        gone = [number for number, one in dataset.anns.items() if one["image_id"] == 1]
+        dataset.remove_annotations(gone)
+        coco_files.write_dataset(dataset, source)
+        assert program(source, tmp_path / "viz") == 0
+        first, last = (np.asarray(Image.open(p)) for p in sorted((tmp_path / "viz").rglob("*.png")))
+        legend = slice(-drawing.LINE - drawing.GAP // 2, None)
+        assert (first[legend] == last[legend]).all()
+        for colour in (drawing.PREDICTED, drawing.TRUE):
+            assert (first[legend] == colour).all(axis=2).any()
 
     def test_classes_are_mixed_by_their_share(self):
         probabilities = np.zeros((4, 1, 3), np.float32)
