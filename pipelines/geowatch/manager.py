@@ -137,9 +137,9 @@ def pull(
     files = sync.needing_pull(folder, selected(folder, model_pattern, dataset_codes), kind)
     if not files:
         click.echo(f"no {kind} need to be pulled")
-    elif agreed(f"pull {len(files)} {kind} from {store.name}", yes):
+    elif agreed(f"pull {sync.counted(len(files), kind)} from {store.name}", yes):
         store.pull(files)
-        click.echo(f"{len(files)} {kind} pulled from {store.name}")
+        click.echo(f"{sync.counted(len(files), kind)} pulled from {store.name}")
 
 
 @command.command()
@@ -167,7 +167,7 @@ def push(
         click.echo(f"no {kind} to push")
         return
     new = f"{len(plan.copies)} to copy, {len(plan.to_track)} to track"
-    if agreed(f"push {len(plan.files)} {kind} to {store.name} ({new})", yes):
+    if agreed(f"push {sync.counted(len(plan.files), kind)} to {store.name} ({new})", yes):
         done = sync.push(store, plan, kind, lambda text: click.echo(text, err=True))
         git = " and committed" * done.committed + " and published" * done.published
         click.echo(f"{done.copied} copied, {done.added} tracked, {done.sent} sent to {store.name}{git}")
@@ -197,7 +197,8 @@ def evaluate(
         code = max(code, evaluating.run(line))
     gathered = sync.gather_evals(folder, wanted)
     if gathered:
-        click.echo(f"{len(gathered)} evaluations gathered; kwdag manager report compares them", err=True)
+        number = sync.counted(len(gathered), "evaluations")
+        click.echo(f"{number} gathered; kwdag manager report compares them", err=True)
     sys.exit(code)
 
 

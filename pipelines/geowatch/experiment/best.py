@@ -22,7 +22,7 @@ class Best:
     type: str
     metric: str
     objective: str
-    value: float
+    value: float  # a count stays an int
     dataset_code: str
     expt: str
     model: str
@@ -69,7 +69,7 @@ def _best_of_type(kind: str, found: list[tuple[Versioned, dict[str, Any]]]) -> I
             sign = -1 if objective == "maximize" else 1
             row, value = min(values, key=lambda one: (sign * one[1], str(one[0].raw)))
             yield Best(
-                kind, metric, objective, float(value), row.dataset_code, row.expt, row.model,
+                kind, metric, objective, value, row.dataset_code, row.expt, row.model,
                 of=len(values), path=row.raw,
             )  # fmt: skip
 

@@ -60,6 +60,15 @@ class Pushed:
     published: bool
 
 
+def counted(number: int, things: str) -> str:
+    """A number of things, whose plural ends in `s`.
+
+    >>> counted(1, "packages"), counted(3, "evals")
+    ('1 package', '3 evals')
+    """
+    return f"{number} {things.removesuffix('s') if number == 1 else things}"
+
+
 def of_kind(rows: list[Versioned], kind: str) -> list[Versioned]:
     """The rows that `packages` or `evals` means."""
     return [row for row in rows if (row.type == "pkg_fpath") == (kind == PACKAGES)]
@@ -130,13 +139,14 @@ def push(store: Store, plan: Push, kind: str, step: Callable[[str], None]) -> Pu
     Raises:
         SharingFailed: DVC or git refused; what was done stays done, and the same command goes on from there.
     """
-    step(f"copying {len(plan.copies)} files")
+    if plan.copies:
+        step(f"copying {counted(len(plan.copies), 'files')}")
     for source, target in plan.copies:
         _copy(source, target)
     if plan.to_track:
-        step(f"tracking {len(plan.to_track)} files")
+        step(f"tracking {counted(len(plan.to_track), 'files')}")
         store.add(plan.to_track)
-    step(f"sending to {store.name} what it lacks of {len(plan.files)} files")
+    step(f"sending what {store.name} lacks")
     sent = store.push(plan.files)
     committed = published = False
     if store.uses_git:

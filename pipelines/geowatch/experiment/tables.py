@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kwdag.report.labels import amount
 from pipelines.geowatch.experiment.inventory import Staged, Tables, Versioned, Volatile
 
 if TYPE_CHECKING:
@@ -79,13 +80,24 @@ def text(found: dict[str, pd.DataFrame]) -> str:
 
 
 def lines(rows: Sequence[dict[Any, Any]], columns: Sequence[str]) -> list[str]:
-    """Columns under their names, aligned on the left."""
-    cells = [list(columns), *([_cell(row[name]) for name in columns] for row in rows)]
+    """Columns under their names, words aligned on the left and numbers on the right."""
+    cells = [list(columns), *([_cell(name, row[name]) for name in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+    sides = [str.rjust if _is_numeric([row[name] for row in rows]) else str.ljust for name in columns]
+    return [
+        "  ".join(side(cell, width) for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
+        for row in cells
+    ]
 
 
-def _cell(value: Any) -> str:
+def _is_numeric(column: Sequence[Any]) -> bool:
+    known = [value for value in column if value is not None]
+    return bool(known) and all(isinstance(one, int | float) and not isinstance(one, bool) for one in known)
+
+
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
+    if name == "size":
+        return amount(value)
     return f"{value:.4f}" if isinstance(value, float) else str(value)

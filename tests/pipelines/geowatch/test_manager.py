@@ -130,7 +130,7 @@ def test_a_package_travels_from_training_to_another_machine(kwdag, table, laptop
 
     assert table(cluster, "versioned") == []
     assert kwdag(cluster, "pull packages", f"--model_pattern={EXPT}*", "--yes") == (
-        0, "1 packages pulled from store\n", "",
+        0, "1 package pulled from store\n", "",
     )  # fmt: skip
     assert (cluster / PACKAGE).read_text() == f"{MODEL}.pt"
     [row] = table(cluster, "versioned")
@@ -153,7 +153,7 @@ def test_a_link_into_a_cache_that_was_cleaned_is_pulled_again(kwdag, table, lapt
     shutil.rmtree(laptop / ".dvc/cache")
     [row] = table(laptop, "versioned")
     assert (row["has_raw"], row["is_broken"], row["needs_pull"]) == (False, True, True)
-    assert kwdag(laptop, "pull", "packages", "--yes")[1] == "1 packages pulled from store\n"
+    assert kwdag(laptop, "pull", "packages", "--yes")[1] == "1 package pulled from store\n"
     assert (laptop / PACKAGE).read_text() == "weights"
 
 
@@ -187,7 +187,7 @@ def test_evaluations_travel_with_their_parameters(kwdag, table, laptop, cluster)
     assert kwdag(laptop, "push", "evals", "--yes")[1] == (
         "1 copied, 1 tracked, 1 sent to store and committed and published\n"
     )
-    assert kwdag(cluster, "pull", "evals", "--yes")[1] == "1 evals pulled from store\n"
+    assert kwdag(cluster, "pull", "evals", "--yes")[1] == "1 eval pulled from store\n"
     assert json.loads((cluster / EVAL).with_name("job_config.json").read_text()) == {"bas_poly.thresh": 0.1}
     assert [row["type"] for row in table(cluster, "versioned")] == ["eval_bas_poly"]
 
@@ -286,19 +286,19 @@ def test_status_counts_by_dataset_code_and_type(kwdag, filled):
 
 volatile: predictions on this disk, not versioned
   dataset_code  type      count  size
-  BAS-A         pred_pxl  2      10
-  BAS-B         pred_pxl  1      5
+  BAS-A         pred_pxl      2  10 B
+  BAS-B         pred_pxl      1   5 B
 
 staging: checkpoints and packages of training, not versioned
   none
 
 versioned: packages and evaluations
   dataset_code  type       count  has_raw  has_dvc  needs_pull  needs_push  is_broken  unprotected
-  BAS-A         eval_poly  2      2        0        0           2           0          0
-  BAS-A         eval_pxl   1      1        0        0           1           0          0
-  BAS-A         pkg_fpath  2      2        0        0           2           0          0
-  BAS-B         eval_poly  1      1        0        0           1           0          0
-  BAS-B         pkg_fpath  1      1        0        0           1           0          0
+  BAS-A         eval_poly      2        2        0           0           2          0            0
+  BAS-A         eval_pxl       1        1        0           0           1          0            0
+  BAS-A         pkg_fpath      2        2        0           0           2          0            0
+  BAS-B         eval_poly      1        1        0           0           1          0            0
+  BAS-B         pkg_fpath      1        1        0           0           1          0            0
 """
     )
 
@@ -362,7 +362,7 @@ def test_remotes_must_exist_and_somebody_must_agree(kwdag, laptop):
     assert kwdag(laptop, "push", "packages", "--dvc_remote=stor", "--yes") == (
         2, "", "kwdag: --dvc_remote: no remote 'stor'; did you mean 'store'?\n",
     )  # fmt: skip
-    would = "push 1 packages to store (0 to copy, 1 to track)"
+    would = "push 1 package to store (0 to copy, 1 to track)"
     assert kwdag(laptop, "push", "packages") == (
         2, "", f"kwdag: would {would}, but nobody can be asked; --yes says yes\n",
     )  # fmt: skip
@@ -413,7 +413,7 @@ def test_evaluate_runs_each_package_where_it_belongs_and_gathers(
         laptop, "evaluate", f"--params={json.dumps(params)}", "--backend=tmux", "--devices", "0,1"
     )
     assert (code, out) == (1, "")
-    assert err.endswith("1 evaluations gathered; kwdag manager report compares them\n")
+    assert err.endswith("1 evaluation gathered; kwdag manager report compares them\n")
     [[*_, module, given, where, backend, devices, number]] = called
     assert module == "pipelines.geowatch.schedule_evaluation"
     assert (where, backend, devices, number) == (f"--root_dpath={root}", "--backend=tmux", "--devices", "0,1")
