@@ -90,7 +90,7 @@ def heat_videos(dataset: Any, channels: Sequence[str]) -> list[HeatVideo]:
 def _heat_video(dataset: Any, video: dict[str, Any], channels: Sequence[str]) -> HeatVideo:
     found = [_frame(dataset, image, channels) for image in coco_files.frames(dataset, video["id"])]
     frames = tuple(sorted((f for f in found if f), key=lambda f: (f.moment, f.image_name)))
-    grid = Grid.of_video(video)
+    grid = Grid.of_video(video, dataset.fpath)
     if frames:
         own = Grid.of_file(frames[0].path)
         if own.crs != grid.crs:

@@ -1,6 +1,7 @@
 """The named pipelines of GeoWATCH: which nodes, and what of one feeds the other.
 
-A params document names one as `pipelines.geowatch.joint_bas_sc()`; what the nodes are says nodes.py.
+A params document names one as `pipelines.geowatch.joint_bas_sc()`, or `joint_bas_sc(gpus=1)` where each job
+of a model is to get a GPU; what the nodes are says nodes.py.
 """
 
 from __future__ import annotations
@@ -43,44 +44,44 @@ CONNECTIONS = (
 )
 
 
-def bas() -> Pipeline:
+def bas(gpus: int = 0) -> Pipeline:
     """Broad area search: heatmaps, sites, both evaluated, pictures."""
-    return _connected(*_BAS)
+    return _connected(*_BAS, gpus=gpus)
 
 
-def sc() -> Pipeline:
+def sc(gpus: int = 0) -> Pipeline:
     """Site characterisation on crops that exist."""
-    return _connected(*_SC)
+    return _connected(*_SC, gpus=gpus)
 
 
-def crop_sc() -> Pipeline:
+def crop_sc(gpus: int = 0) -> Pipeline:
     """Site characterisation on crops around given sites."""
-    return _connected(nodes.ScCrop, *_SC)
+    return _connected(nodes.ScCrop, *_SC, gpus=gpus)
 
 
-def joint_bas_sc() -> Pipeline:
+def joint_bas_sc(gpus: int = 0) -> Pipeline:
     """Sites from BAS, crops around them, SC on the crops."""
-    return _connected(*_BAS, nodes.ScCrop, *_SC)
+    return _connected(*_BAS, nodes.ScCrop, *_SC, gpus=gpus)
 
 
-def joint_bas_sc_nocrop() -> Pipeline:
+def joint_bas_sc_nocrop(gpus: int = 0) -> Pipeline:
     """Sites from BAS, SC within them on whole images."""
-    return _connected(*_BAS, *_SC)
+    return _connected(*_BAS, *_SC, gpus=gpus)
 
 
-def joint_bas_sv_sc() -> Pipeline:
+def joint_bas_sv_sc(gpus: int = 0) -> Pipeline:
     """Like `joint_bas_sc`, with only those sites that both ends of their period confirm."""
-    return _connected(*_BAS, *_SV, nodes.ScCrop, *_SC)
+    return _connected(*_BAS, *_SV, nodes.ScCrop, *_SC, gpus=gpus)
 
 
-def train() -> Pipeline:
+def train(gpus: int = 0) -> Pipeline:
     """Training alone: a grid of hyper-parameters, ranked by what the validation says."""
-    return _connected(nodes.Fit)
+    return _connected(nodes.Fit, gpus=gpus)
 
 
-def train_bas() -> Pipeline:
+def train_bas(gpus: int = 0) -> Pipeline:
     """Training, and BAS with each model."""
-    return _connected(nodes.Fit, *_BAS)
+    return _connected(nodes.Fit, *_BAS, gpus=gpus)
 
 
 #: The pipelines that schedule_evaluation takes by name.
@@ -99,14 +100,19 @@ NAMED = {
 }
 
 
-def _connected(*classes: type[ProcessNode]) -> Pipeline:
-    found = {node.name: node for node in (cls() for cls in classes)}
+def _connected(*classes: type[ProcessNode], gpus: int) -> Pipeline:
+    found = {node.name: node for node in (_node_of(cls, gpus) for cls in classes)}
     feeding = {
         target: source for source, target in CONNECTIONS if {_node(source), _node(target)} <= set(found)
     }
     for target, source in feeding.items():
         _port(found, source).connect(found[_node(target)].inputs[target.partition(".")[2]])
     return Pipeline(found)
+
+
+def _node_of(cls: type[ProcessNode], gpus: int) -> ProcessNode:
+    """A node; one whose program runs on a device asks for so many GPUs."""
+    return cls(resources={"gpus": gpus}) if gpus and "devices" in cls.perf_params else cls()
 
 
 def _node(port: str) -> str:

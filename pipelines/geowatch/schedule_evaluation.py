@@ -13,12 +13,13 @@ from typing import Any
 
 import click
 
+from kwdag.backends import shares
 from kwdag.matrix import expand, load_params
 from kwdag.params import Params
 from pipelines.geowatch import program
 from pipelines.geowatch.aliases import FLAGS
 from pipelines.geowatch.errors import BadInput
-from pipelines.geowatch.evaluation_rows import Request, rewrite
+from pipelines.geowatch.evaluation_rows import Request, check_files, rewrite, sayings
 from pipelines.geowatch.pipelines import NAMED
 
 DEFAULT = "joint_bas_sc"
@@ -68,6 +69,11 @@ def _flags(command: click.Command) -> click.Command:
 @click.option(
     "--true_region_dpath", help="Folder of true region models; by default found beside the dataset."
 )
+@click.option(
+    "--devices",
+    help="GPUs to share out, `auto` or such as 0,1: each job of bas_pxl and sc_pxl gets one, the other"
+    " jobs see none. Where this machine has no GPU all run on the CPU. On Slurm: --slurm_options.",
+)
 @click.pass_context
 def command(ctx: click.Context, params: str, pipeline: str | None, **asked: Any) -> None:
     """Predict, track, crop and evaluate over a grid of parameters.
@@ -78,8 +84,12 @@ def command(ctx: click.Context, params: str, pipeline: str | None, **asked: Any)
     """
     off = frozenset(node for flag, nodes in FLAGS.items() if not asked[flag] for node in nodes)
     truth = {key: asked[key] for key in ("true_site_dpath", "true_region_dpath") if asked[key]}
-    document = translate(params, pipeline, off, truth)
-    sys.argv = ["kwdag", "schedule", f"--params={json.dumps(document)}", *ctx.args]
+    # The results of jobs that are kept may outlive what they were made of.
+    document = translate(params, pipeline, off, truth, read="--stale=keep" not in ctx.args)
+    devices = [f"--devices={asked['devices']}"] if asked["devices"] else []
+    if devices and shares.gpus():
+        document["pipeline"] = document["pipeline"].replace("()", "(gpus=1)")
+    sys.argv = ["kwdag", "schedule", f"--params={json.dumps(document)}", *devices, *ctx.args]
     # As a program, not as a library: nobody imports the command line of kwdag.
     runpy.run_module("kwdag", run_name="__main__")
 
@@ -88,14 +98,16 @@ _flags(command)
 
 
 def translate(
-    params: Any, pipeline: str | None = None, off: frozenset[str] = frozenset(), truth: Any = None
-) -> dict[str, Any]:
+    params: Any, pipeline: str | None = None, off: frozenset[str] = frozenset(), truth: Any = None,
+    read: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """A params document in the seed's names, as kwdag takes it.
 
     Args:
         params: mapping, YAML text or path of a YAML file.
         off: names of the nodes that are switched off.
         truth: `true_site_dpath` and `true_region_dpath`, where they were given.
+        read: the inputs must be there.
 
     Raises:
         KwdagError: an unknown name, a value that stands for no file; nothing was written.
@@ -105,12 +117,11 @@ def translate(
     wiring = NAMED[name]().wiring()
     if not wiring.nodes.keys() - off:
         raise BadInput("every step is off", hint=f"switch one on: --{next(iter(FLAGS))}=1")
-    rows = expand(loaded, max_rows=MAX_ROWS).rows
-    request = Request(wiring, off, truth or {})
-    document: dict[str, Any] = {
-        "pipeline": f"pipelines.geowatch.{name}()",
-        "include": rewrite(rows, loaded.keys(), request),
-    }
+    request = Request(wiring, off, truth or {}, sayings(loaded.keys()))
+    rows = rewrite(expand(loaded, max_rows=MAX_ROWS).rows, loaded.keys(), request)
+    if read:
+        check_files(rows, request)
+    document: dict[str, Any] = {"pipeline": f"pipelines.geowatch.{name}()", "include": rows}
     if loaded.slurm_options:
         document["slurm_options"] = dict(loaded.slurm_options)
     return document
@@ -120,6 +131,9 @@ def _pipeline(params: Params, given: str | None) -> str:
     """The name of the pipeline, which is given as `bas` or as `pipelines.geowatch.bas()`."""
     asked = given or params.pipeline or DEFAULT
     name = str(asked).removeprefix("pipelines.geowatch.").removesuffix("()")
+    if name in NAMED and name not in EVALUATING:
+        hint = f"kwdag schedule --pipeline='pipelines.geowatch.{name}()' runs it"
+        raise BadInput(f"{name!r} trains, which has no steps to switch", where="--pipeline", hint=hint)
     if name not in EVALUATING:
         raise BadInput(f"no pipeline {asked!r}", where="--pipeline", hint=f"known: {', '.join(EVALUATING)}")
     return name

@@ -117,7 +117,8 @@ def read_series(dataset: Any) -> list[Series]:
         images = [dataset.imgs[image] for image in dataset.index.vidid_to_gids[video["id"]]]
         frames = sorted((_frame(dataset, image) for image in images), key=lambda f: (f.seconds, f.name))
         if frames:
-            found.append(Series(video["id"], video["name"], Grid.of_video(video), tuple(frames)))
+            grid = Grid.of_video(video, dataset.fpath)
+            found.append(Series(video["id"], video["name"], grid, tuple(frames)))
     if dataset.imgs and not found:
         raise BadInput("has no images in its videos", where=dataset.fpath)
     return found

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from kwdag.aggregation import aggregate
+from tests.pipelines.geowatch.test_schedule_evaluation import FILES, OPTIONS, SEED
+
 pytestmark = pytest.mark.slow
 
 PARAMS = """
@@ -84,3 +87,22 @@ def test_a_broken_model_is_a_failed_job_with_a_line(here):
     status = python(here, "kwdag", "status", "bad")
     assert "error: " in status.stdout and "broken.pt" in status.stdout
     assert "Traceback" not in status.stdout + found.stdout
+
+
+def test_the_whole_command_of_the_seed_runs(here):
+    """As the user typed it, twice; only the program, the paths, `--run` and the environment are others."""
+    places = {FILES[0]: "bas.pt", FILES[3]: "data/data.kwcoco.json"}
+    params = SEED.format(expt="expt", data="data")
+    for name, mine in places.items():
+        params = params.replace(name, mine)
+    words = f"--params={params}", *OPTIONS.replace("--run=0", "--run=1").split()
+    command = "pipelines.geowatch.schedule_evaluation", *words, f"--virtualenv_cmd=touch {here}/activated"
+    found = python(here, *command)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "14 done of 14 jobs" in found.stdout and (here / "activated").exists()
+    tables = aggregate(here / "kwdag_output", stdout_report=False).tables
+    assert sorted(tables["bas_poly_eval"]["params.bas_poly.thresh"]) == [0.07, 0.1, 0.12, 0.175]
+    assert set(tables["bas_poly_eval"]["params.bas_pxl.window_space_scale"]) == {"15GSD"}
+    assert len(list((here / "kwdag_output/bas_poly_viz").glob("*/*.gif"))) == 4
+    again = python(here, *command)
+    assert again.returncode == 0 and "nothing to run: all 14 jobs are done" in again.stdout

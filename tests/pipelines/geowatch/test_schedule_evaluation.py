@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kwdag.errors import KwdagError
+from kwdag.pipeline_ref import load_pipeline
 from pipelines.geowatch.aliases import FLAGS
 from pipelines.geowatch.schedule_evaluation import main, translate
 
@@ -244,7 +245,7 @@ BAD = {
     "trk.poly.tresh: 0.1": "params, line 1: no parameter 'trk.poly.tresh'; did you mean 'trk.poly.thresh'?",
     "trk.ploy.thresh: 0.1": "no node in key 'trk.ploy.thresh'; did you mean 'trk.poly.thresh'?",
     "trk.poly.thresh: 1\nbas_poly.thresh: 2": "'trk.poly.thresh' and 'bas_poly.thresh' are the same",
-    MODEL.format("no/*.pt"): "bas_pxl.package_fpath: no model matches 'no/*.pt'",
+    MODEL.format("no/*.pt"): "params, line 1: trk.pxl.model: no model matches 'no/*.pt'",
     MODEL.format("no.txt"): "list of models 'no.txt' cannot be read (No such file or directory)",
     MODEL.format("empty.txt"): "list of models 'empty.txt' is empty",
 }
@@ -259,9 +260,36 @@ def test_bad_input_is_one_line_and_exit_code_2(program, here, params):
     assert err.startswith("error: ") and BAD[params] in err
 
 
+@pytest.mark.parametrize(("name", "key"), [
+    (FILES[0], "trk.pxl.model"),
+    ("data/Aligned-Drop4/data.kwcoco.json", "trk.pxl.data.test_dataset"),
+])  # fmt: skip
+def test_a_file_that_is_not_there_is_named_by_the_users_own_key_and_line(program, here, name, key):
+    (here / "params.yaml").write_text(seed(here))
+    line = next(at for at, text in enumerate(seed(here).splitlines(), 1) if f"{key}:" in text)
+    truth = [f"--true_{one}_dpath={here}/data/annotations/{one}_models" for one in ("site", "region")]
+    (here / name).unlink()
+    code, out, err = program("--params=params.yaml", *truth, *OPTIONS.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: params.yaml, line {line}: {key}: no such file or folder: '{here}/{name}'")
+
+
+def test_files_that_no_step_reads_may_be_missing(program, here):
+    for name in FILES[1:3]:
+        (here / name).unlink()
+    assert program(f"--params={seed(here)}", *OPTIONS.split())[0] == 0
+    more = OPTIONS.replace("--enable_pred_act_pxl=0", "--enable_pred_act_pxl=1").split()
+    code, _, err = program(f"--params={seed(here)}", *more)
+    assert code == 2 and "act.pxl." in err and err.count("\n") == 1
+    code, _, err = program(f"--params={seed(here)}", "--true_site_dpath=/s", *OPTIONS.split())
+    assert (code, err) == (2, "error: --true_site_dpath: no such file or folder: '/s'\n")
+
+
 def test_other_bad_input(program, here):
     code, _, err = program(f"--params={seed(here)}", "--pipeline=bsa")
     assert code == 2 and err.startswith("error: --pipeline: no pipeline 'bsa'; known: bas, sc, crop_sc, ")
+    code, _, err = program(f"--params={seed(here)}", "--pipeline=train_bas")
+    assert code == 2 and "kwdag schedule --pipeline='pipelines.geowatch.train_bas()' runs it" in err
     code, _, err = program(f"--params={seed(here)}", "--queue_sise=2", *OPTIONS.split())
     assert code == 2 and "--queue_size" in err and err.count("\n") == 1
     with pytest.raises(KwdagError, match="every step is off"):
@@ -272,3 +300,24 @@ def test_the_pipeline_may_stand_in_the_params(here):
     text = "pipeline: pipelines.geowatch.bas()\n" + re.sub("(?m)^        ", "", seed(here))
     assert translate(text)["pipeline"] == "pipelines.geowatch.bas()"
     assert translate("slurm_options: {partition: big}\n" + text)["slurm_options"] == {"partition": "big"}
+
+
+@pytest.mark.parametrize(("gpus", "expected"), [("0 1", {"gpus": 1}), ("", {})])
+def test_models_ask_for_a_gpu_where_there_are_some(gpus, expected, here, tmp_path, monkeypatch):
+    listing = tmp_path / "bin" / "nvidia-smi"
+    listing.parent.mkdir()
+    listing.write_text(f"#!/bin/sh\nprintf '%s\\n' {gpus}\n")
+    listing.chmod(0o755)
+    monkeypatch.setenv("PATH", str(listing.parent), prepend=os.pathsep)
+    started = []
+    monkeypatch.setattr("runpy.run_module", lambda *_, **__: started.append(sys.argv))
+    with pytest.raises(SystemExit):
+        main([f"--params={seed(here)}", "--devices=0,1", "--backend=tmux"])
+    (argv,) = started
+    assert argv[3:] == ["--devices=0,1", "--backend=tmux"]
+    made = load_pipeline(json.loads(argv[2].removeprefix("--params="))["pipeline"])
+    asking = {
+        name: dict(node.resources) for name, node in made.nodes.items() if "devices" in node.perf_params
+    }
+    assert asking == {"bas_pxl": expected, "sc_pxl": expected}
+    assert not any(node.resources for name, node in made.nodes.items() if name not in asking)
