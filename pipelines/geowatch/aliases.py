@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from kwdag import ProcessNode
 from kwdag.errors import did_you_mean
 from kwdag.node import SWITCHES
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 
 #: An old namespace held a program and what evaluates and draws it: a name belongs to the first that takes it.
 NAMESPACES = {

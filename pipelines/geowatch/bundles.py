@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import truth
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.iarpa import PHASES
 from pipelines.geowatch.landscape import BANDS
 from pipelines.geowatch.places import VIDEO_GSD
-from pipelines.geowatch.program import writing
 from pipelines.geowatch.rendering import NODATA, Image, View
 from pipelines.geowatch.scenes import Acquisition, Scene
+from pipelines.program import writing
 
 if TYPE_CHECKING:
     import kwcoco

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.geowatch.errors import BadInput
-from pipelines.geowatch.program import writing
+from pipelines.errors import BadInput
+from pipelines.program import writing
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold: no trace of when it was written
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch.coco_files import read_dataset, write_dataset
 from pipelines.geowatch.crop_grids import ground_size
 from pipelines.geowatch.crop_images import Wanted
 from pipelines.geowatch.crop_sites import CropOptions, crop
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import gsd
-from pipelines.geowatch.program import run, staged
 from pipelines.geowatch.site_areas import site_areas
+from pipelines.program import run, staged
 
 
 def _words(values: Iterable[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 from pipelines.geowatch.grids import Grid, gsd
 from pipelines.geowatch.site_areas import SiteArea
 

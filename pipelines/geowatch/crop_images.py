@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.errors import BadInput
 from pipelines.geowatch.coco_files import asset_path, assets, channels
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid, opened, read
-from pipelines.geowatch.program import writing
 from pipelines.geowatch.site_areas import footprint, image_grid
+from pipelines.program import writing
 
 _GEOTIFF = {"driver": "GTiff", "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
 

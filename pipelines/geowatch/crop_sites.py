@@ -16,10 +16,10 @@ from typing import Any
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch.coco_files import asset_path, assets, channels, frames
 from pipelines.geowatch.crop_grids import crop_grid, source_video
 from pipelines.geowatch.crop_images import Wanted, check_crs, crop_asset, cropped_annotations, has_data
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.site_areas import SiteArea
 

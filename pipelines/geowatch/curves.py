@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.geowatch import pixel_scores, program
+from pipelines import program
+from pipelines.geowatch import pixel_scores
 
 if TYPE_CHECKING:
     import numpy as np

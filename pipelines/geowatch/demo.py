@@ -17,8 +17,8 @@ from pathlib import Path
 
 import click
 
-from pipelines.geowatch import program
-from pipelines.geowatch.errors import BadInput
+from pipelines import program
+from pipelines.errors import BadInput
 
 PARAMS = """\
 # Three ways to find sites, four ways to tell their phases: 12 rows.

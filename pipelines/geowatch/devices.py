@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 
 
 def chosen(text: str) -> str:

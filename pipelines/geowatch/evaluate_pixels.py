@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.geowatch import coco_files, pixel_scores, program
+from pipelines import program
+from pipelines.geowatch import coco_files, pixel_scores
 from pipelines.geowatch.pixel_scores import Histogram
 
 if TYPE_CHECKING:

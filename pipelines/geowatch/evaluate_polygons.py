@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
-from pipelines.geowatch import iarpa, phase_scores, polygon_scores, program
-from pipelines.geowatch.errors import BadInput
+from pipelines import program
+from pipelines.errors import BadInput
+from pipelines.geowatch import iarpa, phase_scores, polygon_scores
 from pipelines.geowatch.iarpa import Region, Site
 
 _SUMMARIES = "site_summaries_manifest.json"

@@ -16,8 +16,8 @@ from typing import Any
 from kwdag.node import ENABLED, SWITCHES
 from kwdag.pipeline import Wiring
 from kwdag.sources import neighbour
+from pipelines.errors import BadInput
 from pipelines.geowatch.aliases import TRUTH, UPSTREAM, new_name
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.pipelines import joint_bas_sv_sc
 
 Row = dict[str, Any]

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import iarpa
-from pipelines.geowatch.errors import BadInput
-from pipelines.geowatch.program import read_json, run
+from pipelines.program import read_json, run
 
 Score = dict[str, Any]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import devices, grids
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.package import TASKS, Recipe
-from pipelines.geowatch.program import run, write_json
 from pipelines.geowatch.windows import SAMPLINGS, sampling_named
+from pipelines.program import run, write_json
 
 if TYPE_CHECKING:
     from pipelines.geowatch.series import Series

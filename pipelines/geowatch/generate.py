@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from pipelines.geowatch import program
-from pipelines.geowatch.errors import BadInput
+from pipelines import program
+from pipelines.errors import BadInput
 
 _SMALLEST = 48  # pixels: room for one site
 _LARGEST = 1024  # pixels, 10 km: the 3 m images of it take 4 GB of memory to render

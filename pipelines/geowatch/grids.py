@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 from pipelines.geowatch.pixels import opened, read
 
 if TYPE_CHECKING:

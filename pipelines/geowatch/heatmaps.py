@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import coco_files, grids
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.phases import active_score
 

@@ -13,11 +13,11 @@ from typing import Any
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 from pipelines.geowatch.iarpa_check import check
 from pipelines.geowatch.iarpa_manifest import find, read_manifest, write_manifest
 from pipelines.geowatch.iarpa_models import ORIGINATOR, PHASES, Observation, Region, Site, SiteSummary
-from pipelines.geowatch.program import read_json, write_json
+from pipelines.program import read_json, write_json
 
 __all__ = [
     "PHASES",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 from pipelines.geowatch.iarpa_check import check
-from pipelines.geowatch.program import read_json, write_json
+from pipelines.program import read_json, write_json
 
 Name = str | os.PathLike[str]
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 from pipelines.geowatch.grids import Grid, opened
 
 SUFFIXES = (".tif", ".tiff")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.geowatch import program
+from pipelines import program
 
 _PATH = click.Path(path_type=Path)
 _EPILOG = """\b
@@ -46,8 +46,8 @@ def ingest(
     """
     from tqdm import tqdm
 
+    from pipelines.errors import BadInput
     from pipelines.geowatch import grids, image_files, ingest_truth, ingest_videos
-    from pipelines.geowatch.errors import BadInput
 
     metres = grids.gsd(target_gsd)
     if not src.is_dir():

@@ -14,10 +14,10 @@ from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import iarpa
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.iarpa_check import check
-from pipelines.geowatch.program import read_json
+from pipelines.program import read_json
 
 IGNORE = "ignore"
 _CERTAIN = ("positive_annotated", "positive_partial", "system_confirmed", "system_proposed")

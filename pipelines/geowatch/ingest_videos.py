@@ -16,13 +16,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import iarpa
 from pipelines.geowatch.coco_files import write_dataset
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import LONLAT, Grid, read, reproject, utm
 from pipelines.geowatch.image_files import ImageFile
 from pipelines.geowatch.ingest_truth import IGNORE, on_day, sites_of
-from pipelines.geowatch.program import writing
+from pipelines.program import writing
 
 KWCOCO = "data.kwcoco.json"
 NODATA = -9999

@@ -228,6 +228,6 @@ def _print_json(verb: str, folder: Path, content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    from pipelines.geowatch.program import run
+    from pipelines.program import run
 
     run(command)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import registry_file
-from pipelines.geowatch.errors import BadInput
 
 if TYPE_CHECKING:
     from pipelines.geowatch.experiment.layout import Selection

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.geowatch.errors import BadInput
-from pipelines.geowatch.program import writing
+from pipelines.errors import BadInput
 from pipelines.geowatch.windows import SAMPLINGS
+from pipelines.program import writing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import devices, grids
-from pipelines.geowatch.errors import BadInput
-from pipelines.geowatch.program import run, staged
+from pipelines.program import run, staged
 
 if TYPE_CHECKING:
     from pipelines.geowatch.grids import Grid

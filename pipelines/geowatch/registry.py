@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import registry_file
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.registry_file import HARDWARE, Entry, Wish
 
 EPILOG = """\b
@@ -154,6 +154,6 @@ def remove(name: str) -> None:
 
 
 if __name__ == "__main__":
-    from pipelines.geowatch.program import run
+    from pipelines.program import run
 
     run(command)

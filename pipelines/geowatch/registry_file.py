@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kwdag.errors import did_you_mean
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 
 HARDWARE = ("ssd", "hdd")
 SCHEMA = "kwdag.registry"

@@ -16,9 +16,9 @@ import click
 from kwdag.backends import shares
 from kwdag.matrix import expand, load_params
 from kwdag.params import Params
-from pipelines.geowatch import program
+from pipelines import program
+from pipelines.errors import BadInput
 from pipelines.geowatch.aliases import FLAGS
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.evaluation_rows import Request, check_files, rewrite, sayings
 from pipelines.geowatch.pipelines import NAMED
 

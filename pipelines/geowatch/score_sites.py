@@ -10,10 +10,10 @@ from dataclasses import asdict
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch.coco_files import read_dataset
-from pipelines.geowatch.errors import BadInput
-from pipelines.geowatch.program import run, write_json
 from pipelines.geowatch.site_areas import site_areas
+from pipelines.program import run, write_json
 
 
 @click.command()

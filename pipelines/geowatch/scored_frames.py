@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import coco_files, grids, heatmaps, site_areas
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.heatmaps import SALIENT, Frame
 from pipelines.geowatch.iarpa import PHASES

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import coco_files, grids
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.heatmaps import moment
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import iarpa
 from pipelines.geowatch.coco_files import asset_path, assets
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
-from pipelines.geowatch.program import read_json
+from pipelines.program import read_json
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry

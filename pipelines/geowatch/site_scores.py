@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.errors import BadInput
 from pipelines.geowatch.coco_files import asset_path, assets, channels, frames
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid, read
 from pipelines.geowatch.site_areas import SiteArea
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.geowatch import program
-from pipelines.geowatch.errors import BadInput
+from pipelines import program
+from pipelines.errors import BadInput
 
 if TYPE_CHECKING:
     from pipelines.geowatch.iarpa import Site

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import coco_files, iarpa
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.iarpa import PHASES, Region, Site
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import iarpa
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.heatmaps import HeatVideo
 from pipelines.geowatch.iarpa import Region, SiteSummary
 from pipelines.geowatch.site_tracks import NOT_SITES

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 from pipelines.geowatch.package import Recipe
 from pipelines.geowatch.predictor import one_thread
 from pipelines.geowatch.training_data import IGNORE, Examples

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.package import ANY_SENSOR, PHASES, Recipe
 from pipelines.geowatch.predictor import read_window

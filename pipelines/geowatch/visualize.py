@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.errors import BadInput
 from pipelines.geowatch.coco_files import assets, channels, frames, read_dataset
-from pipelines.geowatch.errors import BadInput
-from pipelines.geowatch.program import run, staged, writing
+from pipelines.program import run, staged, writing
 
 if TYPE_CHECKING:
     from PIL import Image

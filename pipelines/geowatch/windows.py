@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kwdag.errors import did_you_mean
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 
 if TYPE_CHECKING:
     import numpy as np

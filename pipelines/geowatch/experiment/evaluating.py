@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from kwdag.yamlio import load_yaml, read_yaml
+from pipelines.errors import BadInput
 from pipelines.geowatch import package
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.experiment import layout
 from pipelines.geowatch.experiment.inventory import Versioned
 

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from kwdag.errors import did_you_mean
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 
 MODELS = Path("models") / "fusion"
 PACKAGE = ".pt"

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from kwdag import jobdir
-from pipelines.geowatch import program
+from pipelines import program
 from pipelines.geowatch.experiment import inventory, versioning
 from pipelines.geowatch.experiment.inventory import Versioned
 from pipelines.geowatch.experiment.layout import Selection

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kwdag.errors import KwdagError, did_you_mean
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m|<?https://error\.dvc\.org/\S*")
 

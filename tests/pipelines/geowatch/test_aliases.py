@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.errors import BadInput
 from pipelines.geowatch.aliases import FLAGS, NAMESPACES, new_name
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.pipelines import joint_bas_sv_sc
 
 NODES = joint_bas_sv_sc().nodes

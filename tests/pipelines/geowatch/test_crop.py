@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon, box
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import coco_files, crop, iarpa
 from pipelines.geowatch.crop_grids import crop_grid, ground_size
 from pipelines.geowatch.crop_images import Wanted, crop_asset
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import LONLAT, Grid, reproject
-from pipelines.geowatch.program import run
 from pipelines.geowatch.site_areas import SiteArea, footprint, site_areas
+from pipelines.program import run
 
 REGION = "KR_R001"
 GRID = Grid("EPSG:32652", (10.0, 0.0, 300000.0, 0.0, -10.0, 4100000.0), 64, 48)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import devices
-from pipelines.geowatch.errors import BadInput
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from shapely import contains_xy
 from shapely.geometry import Polygon
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from pipelines.geowatch import evaluate_pixels, program
+from pipelines import program
+from pipelines.geowatch import evaluate_pixels
 from pipelines.geowatch.iarpa import PHASES
 
 CRS = "EPSG:32719"

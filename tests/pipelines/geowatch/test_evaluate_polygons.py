@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 from shapely.geometry import box
 
-from pipelines.geowatch import evaluate_polygons, grids, iarpa, program
+from pipelines import program
+from pipelines.geowatch import evaluate_polygons, grids, iarpa
 from pipelines.geowatch.iarpa import Observation, Region, Site, SiteSummary
 from pipelines.geowatch.nodes import BasPolyEval, ScPolyEval
 

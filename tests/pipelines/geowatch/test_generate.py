@@ -175,7 +175,7 @@ def test_an_occluded_observation_is_one_that_cannot_be_seen(dataset, folder):
 )
 def test_a_bad_option_is_one_line_and_no_file(tmp_path, options, said, capsys):
     from pipelines.geowatch.generate import generate
-    from pipelines.geowatch.program import run
+    from pipelines.program import run
 
     with pytest.raises(SystemExit) as end:
         run(generate, [f"--dst={tmp_path / 'data'}", *options])
@@ -186,7 +186,7 @@ def test_a_bad_option_is_one_line_and_no_file(tmp_path, options, said, capsys):
 
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path, capsys):
     from pipelines.geowatch.generate import generate
-    from pipelines.geowatch.program import run
+    from pipelines.program import run
 
     (tmp_path / "data").write_text("mine")
     with pytest.raises(SystemExit) as end:
@@ -206,7 +206,7 @@ def test_help_shows_an_example_that_can_be_copied():
 def test_two_data_sets_do_not_share_a_folder(tmp_path, capsys):
     """The sites of the first would be truth of the second; the same one may be written again."""
     from pipelines.geowatch.generate import generate
-    from pipelines.geowatch.program import run
+    from pipelines.program import run
 
     one = [f"--dst={tmp_path}", "--regions=1", "--frames=1", "--size=48", "--sensors", "S2"]
     ends = []

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from pipelines.geowatch import demo, program
+from pipelines import program
+from pipelines.geowatch import demo
 from pipelines.geowatch.schedule_evaluation import translate
 
 

@@ -11,8 +11,8 @@ from pyproj import Geod
 from rasterio.features import geometry_mask, shapes
 from shapely.geometry import Point, Polygon, box, shape
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import grids
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
 
 GEOD = Geod(ellps="WGS84")

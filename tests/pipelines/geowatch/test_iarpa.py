@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import MultiPolygon, Polygon, box
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import iarpa
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.iarpa import Observation, Region, Site
 
 SQUARE = box(127.001, 37.001, 127.004, 37.003)

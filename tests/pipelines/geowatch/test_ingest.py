@@ -14,7 +14,8 @@ import pytest
 import rasterio
 from shapely.geometry import Point, box, mapping
 
-from pipelines.geowatch import bundles, grids, iarpa, program, series, site_areas
+from pipelines import program
+from pipelines.geowatch import bundles, grids, iarpa, series, site_areas
 from pipelines.geowatch import scenes as generated
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.ingest import ingest

@@ -15,7 +15,8 @@ import pytest
 import rasterio
 import torch
 
-from pipelines.geowatch import fit, grids, package, predict, program
+from pipelines import program
+from pipelines.geowatch import fit, grids, package, predict
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.package import PHASES, Recipe
 from pipelines.geowatch.predictor import Predictor, Settings, read_window

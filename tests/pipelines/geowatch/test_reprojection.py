@@ -18,7 +18,8 @@ from rasterio.features import geometry_mask, shapes
 from shapely.geometry import Point, box, shape
 from shapely.geometry.base import BaseGeometry
 
-from pipelines.geowatch import grids, iarpa, program, series
+from pipelines import program
+from pipelines.geowatch import grids, iarpa, series
 from pipelines.geowatch.crop import main as crop
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.ingest import ingest

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from scipy.spatial.distance import mahalanobis
 from shapely.geometry import box
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import coco_files, filter_sites, iarpa, score_sites
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.filter_sites import Rule, filter_region
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.site_areas import SiteArea

@@ -19,8 +19,8 @@ from click.testing import CliRunner
 from rasterio.features import rasterize
 from shapely.geometry import box
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import coco_files, iarpa, track
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import LONLAT, Grid, reproject
 from pipelines.geowatch.iarpa import PHASES, Region, SiteSummary
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.tracking import (
     Aggregation,

@@ -15,12 +15,12 @@ import rasterio
 from PIL import Image
 from shapely.geometry import box
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import coco_files, drawing, panels
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.iarpa_models import PHASES
-from pipelines.geowatch.program import run
 from pipelines.geowatch.visualize import channel_groups, main
+from pipelines.program import run
 
 GRID = Grid("EPSG:32719", (10.0, 0.0, 400000.0, 0.0, -10.0, 8000000.0), 40, 30)
 RGB = "red|green|blue"

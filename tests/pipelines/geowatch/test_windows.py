@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.errors import BadInput
 from pipelines.geowatch import grids
-from pipelines.geowatch.errors import BadInput
 from pipelines.geowatch.stitching import STEP, Mosaic, combine
 from pipelines.geowatch.windows import SAMPLINGS, ramp, samples, starts
 

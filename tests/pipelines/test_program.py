@@ -12,8 +12,8 @@ import click
 import pytest
 
 from kwdag.errors import MatrixError
-from pipelines.geowatch import program
-from pipelines.geowatch.errors import BadInput
+from pipelines import program
+from pipelines.errors import BadInput
 
 
 @click.command()
@@ -93,7 +93,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 import click
-from pipelines.geowatch import program
+from pipelines import program
 
 @click.command()
 @click.argument("target", type=Path)

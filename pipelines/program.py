@@ -20,7 +20,7 @@ import click
 
 from kwdag.errors import KwdagError
 from kwdag.signals import Interrupted, stopping
-from pipelines.geowatch.errors import BadInput
+from pipelines.errors import BadInput
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 

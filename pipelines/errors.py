@@ -1,4 +1,4 @@
-"""The one error that a program of this pipeline raises for what its user can mend.
+"""The one error that programs of these pipelines raise for what its user can mend.
 
 Nothing here prints or exits; `program.run` turns the error into its line and exit code 2.
 """
