@@ -118,8 +118,8 @@ def test_kwdag_never_imports_pipelines():
 
 
 PURE = ("matrix", "params", "pipeline", "plan", "grid", "gather", "scatter", "resolve", "render", "hashing",
-        "select", "region_names", "roles", "metrics", "ranking", "filters", "pareto", "settled", "blocks", "comparing",
-        "effects", "interactions", "support", "ranktests", "compare_rows", "symptoms",
+        "select", "region_names", "roles", "metrics", "ranking", "filters", "pareto", "settled", "blocks",
+        "comparing", "effects", "interactions", "support", "ranktests", "compare_rows", "symptoms",
         "culprits")  # fmt: skip
 
 

@@ -6,19 +6,15 @@ It only calls the programs, each by the command line that it prints.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from pipelines import program
-from pipelines.errors import BadInput
+from pipelines.demo_parts import call, drawn, together
 
 PARAMS = """\
 # Three ways to find sites, four ways to tell their phases: 12 rows.
@@ -37,6 +33,7 @@ matrix:
     act.poly.smoothing: [1, 3]
 """
 
+PACKAGE = "pipelines.geowatch"
 GENERATE = ("--frames=8", "--size=96")
 FITS = {
     "bas.pt": ("--task=saliency", "--gsd=10GSD", "--epochs=20"),
@@ -75,51 +72,20 @@ def command(folder: Path, workers: int, backend: str) -> None:
         params.write_text(PARAMS)
     for name, first in (("train", 0), ("test", 2)):
         if not (folder / name / "data.kwcoco.json").exists():
-            _together(folder, [["generate", f"--dst={name}", "--regions=2", f"--first={first}", *GENERATE]])
-    _together(folder, [
+            generate = ["generate", f"--dst={name}", "--regions=2", f"--first={first}", *GENERATE]
+            together(folder, PACKAGE, [generate])
+    together(folder, PACKAGE, [
         ["fit", "--dataset=train/data.kwcoco.json", f"--dst={name}", f"--metrics_fpath={name}.json", *options]
         for name, options in FITS.items() if not (folder / name).exists()
     ])  # fmt: skip
-    _together(folder, [[
+    together(folder, PACKAGE, [[
         "schedule_evaluation", "--params=params.yaml", "--root_dpath=out", "--run=1", "--print_commands=0",
         "--enable_viz_pred_act_poly=0", f"--backend={backend}", f"--queue_size={workers}",
         "--other_session_handler=ignore",
     ]])  # fmt: skip
-    _call(folder, [sys.executable, "-m", "kwdag", "aggregate", "--target=out", "--output_dpath=report",
-                   "--stdout_report={concise: 1, top_k: 3}", *_drawn()])  # fmt: skip
+    call(folder, [sys.executable, "-m", "kwdag", "aggregate", "--target=out", "--output_dpath=report",
+                  "--stdout_report={concise: 1, top_k: 3}", *drawn()])  # fmt: skip
     _say_where(folder, time.monotonic() - started)
-
-
-def _together(folder: Path, commands: Sequence[Sequence[str]]) -> None:
-    """Run programs of this package at the same time, and wait for all of them."""
-    words = [[sys.executable, "-m", f"pipelines.geowatch.{name}", *options] for name, *options in commands]
-    for line in words:
-        _say(folder, line)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"} if len(words) > 1 else None
-    running = [subprocess.Popen(line, cwd=folder, env=environment) for line in words]
-    for line, code in zip(words, [one.wait() for one in running], strict=True):
-        _check(line, code)
-
-
-def _call(folder: Path, line: list[str]) -> None:
-    _say(folder, line)
-    _check(line, subprocess.run(line, cwd=folder).returncode)
-
-
-def _drawn() -> list[str]:
-    """Options for the page and the plots, where the libraries are at hand that draw them."""
-    wanted = {"--html=1": ("bokeh", "itables", "jinja2"), "--plot_params=png": ("matplotlib", "seaborn")}
-    return [option for option, names in wanted.items() if all(map(find_spec, names))]
-
-
-def _say(folder: Path, line: Sequence[str]) -> None:
-    shown = shlex.join(["python", *line[1:]])
-    click.secho(f"\n$ cd {shlex.quote(str(folder))} && {shown}", bold=True)
-
-
-def _check(line: Sequence[str], code: int) -> None:
-    if code:
-        raise BadInput(f"{' '.join(line[2:4])} ended with exit code {code}", hint="its lines above say why")
 
 
 def _say_where(folder: Path, seconds: float) -> None:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pipelines import program
+from pipelines import demo_parts, program
 from pipelines.geowatch import demo
 from pipelines.geowatch.schedule_evaluation import translate
 
@@ -28,6 +28,6 @@ def test_a_step_that_fails_ends_it_with_one_line(tmp_path, monkeypatch, capfd):
 
 
 def test_what_it_calls_is_this_python(tmp_path, capfd):
-    demo._call(tmp_path, [sys.executable, "-c", "print('hello')"])
+    demo_parts.call(tmp_path, [sys.executable, "-c", "print('hello')"])
     out = capfd.readouterr().out
     assert f"$ cd {tmp_path} && python -c" in out and out.endswith("hello\n")

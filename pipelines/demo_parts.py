@@ -1,0 +1,59 @@
+"""What the demos of pipelines share: programs called by the command line that is printed.
+
+Which programs, and on what, stands in the demo of each pipeline.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from pipelines.errors import BadInput
+
+
+def together(folder: Path, package: str, commands: Sequence[Sequence[str]]) -> None:
+    """Run programs of a package at the same time in a folder, and wait for all of them.
+
+    Args:
+        package: as in `pipelines.geowatch`.
+        commands: of each the program's name and its options.
+
+    Raises:
+        BadInput: one of them failed.
+    """
+    words = [[sys.executable, "-m", f"{package}.{name}", *options] for name, *options in commands]
+    for line in words:
+        _say(folder, line)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"} if len(words) > 1 else None
+    running = [subprocess.Popen(line, cwd=folder, env=environment) for line in words]
+    for line, code in zip(words, [one.wait() for one in running], strict=True):
+        _check(line, code)
+
+
+def call(folder: Path, line: list[str]) -> None:
+    """Run a command line in a folder. Raises BadInput: it failed."""
+    _say(folder, line)
+    _check(line, subprocess.run(line, cwd=folder).returncode)
+
+
+def drawn() -> list[str]:
+    """Options of `aggregate` for the page and the plots, where the libraries are at hand that draw them."""
+    wanted = {"--html=1": ("bokeh", "itables", "jinja2"), "--plot_params=png": ("matplotlib", "seaborn")}
+    return [option for option, names in wanted.items() if all(map(find_spec, names))]
+
+
+def _say(folder: Path, line: Sequence[str]) -> None:
+    shown = shlex.join(["python", *line[1:]])
+    click.secho(f"\n$ cd {shlex.quote(str(folder))} && {shown}", bold=True)
+
+
+def _check(line: Sequence[str], code: int) -> None:
+    if code:
+        raise BadInput(f"{' '.join(line[2:4])} ended with exit code {code}", hint="its lines above say why")
