@@ -34,7 +34,16 @@ def look(path: str) -> tuple[int, int] | None:
 
 
 def _files(folder: str) -> list[str]:
-    return sorted(os.path.join(where, name) for where, _, names in os.walk(folder) for name in names)
+    """All files below a folder, without what a run itself leaves there: results and compiled modules."""
+    found: list[str] = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = [
+            name
+            for name in folders
+            if name != "__pycache__" and not os.path.isdir(os.path.join(where, name, "_kwdag"))
+        ]
+        found += [os.path.join(where, name) for name in names]
+    return sorted(found)
 
 
 def content(path: str) -> str:

@@ -114,3 +114,19 @@ def test_a_folder_whose_files_were_touched_is_the_same(folder):
     known = Stamps().stamp(str(folder))
     later(folder / "sub/b")
     assert Stamps().same(str(folder), known)
+
+
+@pytest.mark.parametrize("left", ["out/_kwdag/runs.json", "out/node/job/result.json", "__pycache__/a.pyc"])
+def test_what_runs_leave_in_a_folder_is_no_input(folder, left):
+    (folder / "out/_kwdag").mkdir(parents=True)
+    known = Stamps().stamp(str(folder))
+    (folder / left).parent.mkdir(parents=True, exist_ok=True)
+    (folder / left).write_text("x")
+    assert Stamps().same(str(folder), known)
+
+
+def test_a_folder_of_results_that_is_the_input_itself_counts(folder):
+    (folder / "_kwdag").mkdir()
+    known = Stamps().stamp(str(folder))
+    (folder / "sub/c").write_text("3")
+    assert not Stamps().same(str(folder), known)
