@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.geowatch import devices, package
+from pipelines import devices
+from pipelines.geowatch import package
 from pipelines.geowatch.grids import Grid
 from pipelines.geowatch.predictor import Predictor, Settings, one_thread, read_window
 from pipelines.geowatch.series import Asset, Frame, Series

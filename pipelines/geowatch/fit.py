@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines import devices
 from pipelines.errors import BadInput
-from pipelines.geowatch import devices, grids
+from pipelines.geowatch import grids
 from pipelines.geowatch.package import TASKS, Recipe
 from pipelines.geowatch.windows import SAMPLINGS, sampling_named
 from pipelines.program import run, write_json

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines import devices
 from pipelines.errors import BadInput
-from pipelines.geowatch import devices, grids
+from pipelines.geowatch import grids
 from pipelines.program import run, staged
 
 if TYPE_CHECKING:

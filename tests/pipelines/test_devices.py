@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pipelines import devices
 from pipelines.errors import BadInput
-from pipelines.geowatch import devices
 
 
 @pytest.mark.parametrize(
