@@ -1,0 +1,92 @@
+"""A first run of the earth-system runner in a folder of its own: a park, a model, a grid of maps, a ranking.
+
+It only calls the programs, each by the command line that it prints.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from pipelines import program
+from pipelines.demo_parts import call, drawn, together
+from pipelines.esrun import sample
+
+PACKAGE = "pipelines.esrun"
+PARAMS = """\
+# Windows of two sizes, side by side or overlapping; every pixel named, or those in doubt left out: 8 rows.
+pipeline: pipelines.esrun.pipelines.esrun()
+matrix:
+    partition.project_path: park
+    partition.grid_size: [32, 96]
+    partition.overlap_size: [0, 16]
+    run_inference.checkpoint_path: model/checkpoint.ckpt
+    run_inference.threshold: [0.0, 0.6]
+    evaluate.labels_fpath: park/truth.tif
+"""
+
+EPILOG = """\b
+Example:
+  python -m pipelines.esrun.demo my-first-map"""
+
+
+@click.command(name="demo", epilog=EPILOG)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="esrun-demo")
+@click.option("--workers", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores")
+@click.option(
+    "--backend",
+    default=lambda: "tmux" if shutil.which("tmux") else "serial",
+    show_default="tmux",
+    help="Where jobs run: serial, tmux or slurm.",
+)
+def command(folder: Path, workers: int, backend: str) -> None:
+    """Map a national park in FOLDER by a model learned in its west, and rank eight ways by its east.
+
+    What is there already is kept: the same command goes on where an earlier one was stopped.
+    """
+    started = time.monotonic()
+    sample.examples()  # says so before anything is written if there is no data
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "park" / "esrun.yaml").exists():
+        together(folder, PACKAGE, [["sample", "park"]])
+    _learn(folder)
+    params = folder / "params.yaml"
+    if not params.exists():
+        params.write_text(PARAMS, encoding="utf-8")
+    call(folder, [
+        sys.executable, "-m", "kwdag", "schedule", "--params=params.yaml", "--root_dpath=out", "--run=1",
+        "--print_commands=0", f"--backend={backend}", f"--queue_size={workers}",
+        "--other_session_handler=ignore",
+    ])  # fmt: skip
+    call(folder, [sys.executable, "-m", "kwdag", "aggregate", "--target=out", "--output_dpath=report",
+                  "--stdout_report={concise: 1, top_k: 3}", *drawn()])  # fmt: skip
+    _say_where(folder, time.monotonic() - started)
+
+
+def _learn(folder: Path) -> None:
+    """Labelled windows, their images, and the model that is fitted on them."""
+    if (folder / "model" / "checkpoint.ckpt").exists():
+        return
+    together(folder, PACKAGE, [["prepare_labeled_windows", "--project_path=park", "--scratch_path=model"]])
+    together(folder, PACKAGE, [["build_dataset", "--project_path=park", "--dst=model/dataset"]])
+    together(folder, PACKAGE, [[
+        "fit", "--project_path=park", "--dataset=model/dataset", "--dst=model/checkpoint.ckpt",
+        "--metrics_fpath=model/fit.json",
+    ]])  # fmt: skip
+
+
+def _say_where(folder: Path, seconds: float) -> None:
+    for page in sorted((folder / "report").glob("*.html")):
+        click.echo(f"report      {page}")
+    for picture in sorted((folder / "out" / "visualize").glob("*/*.png")):
+        click.echo(f"picture     {picture}")
+    click.echo(f"it took     {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    program.run(command)
