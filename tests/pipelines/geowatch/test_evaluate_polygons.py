@@ -342,4 +342,4 @@ def test_bad_input_is_one_line_and_exit_2(world, option, named, capsys):
 def test_help_has_an_example():
     command = [sys.executable, "-m", "pipelines.geowatch.evaluate_polygons", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "Example: " in done.stdout
+    assert "Example:" in done.stdout
