@@ -40,7 +40,7 @@ def print_outlook(found: Schedule, *, queue: Any, varied: Any, commands: Any, wi
         out += ["", draw(request.wiring, node_notes(outlook)), ""]
     if varied:
         out += _labelled("varies", list(varied_lines(request.rows)))
-    out += _labelled("open", [f"{name}: branches of {count} rows are not known yet"
+    out += _labelled("open", [f"{name}: branches of {count} row{'s' if count != 1 else ''} are not known yet"
                               for name, count in outlook.plan.open.items()])  # fmt: skip
     out += _labelled("disabled", _disabled(outlook))
     if outlook.selection.run or outlook.selection.blocked:
