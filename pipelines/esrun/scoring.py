@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from pipelines.esrun.checkpoint import Checkpoint
 
 
-TILE = (
-    512  # pixels of height and width that a network of a known radius scores at once; a multiple of strides
-)
+TILE = 512  # pixels of height and width that a network of a known radius scores at once, at most
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,8 @@ class Model:
             return self._scores(batch, size)
         margin = -(-radius // self.stride) * self.stride
         scores = np.empty((len(batch), len(self.legend.labels), height, width), np.float32)
-        for (top, bottom), (left, right) in itertools.product(_runs(height), _runs(width)):
+        tile = max(TILE // self.stride, 1) * self.stride
+        for (top, bottom), (left, right) in itertools.product(_runs(height, tile), _runs(width, tile)):
             above, before = max(top - margin, 0), max(left - margin, 0)
             seen = self._scores(batch[:, :, above : bottom + margin, before : right + margin], size)
             inner = (slice(top - above, bottom - above), slice(left - before, right - before))
@@ -143,8 +142,8 @@ class Model:
         return np.where(seen, scores[:, top : top + height, left : left + width], np.nan)
 
 
-def _runs(length: int) -> list[tuple[int, int]]:
-    return [(start, min(start + TILE, length)) for start in range(0, length, TILE)]
+def _runs(length: int, tile: int) -> list[tuple[int, int]]:
+    return [(start, min(start + tile, length)) for start in range(0, length, tile)]
 
 
 def load_model(project: Project, config: ModelConfig, found: Checkpoint, device: str) -> Model:
@@ -193,14 +192,15 @@ def repeatable() -> Iterator[None]:
     """Torch with the same sums from run to run: by one thread, by algorithms that fix their order."""
     import torch
 
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads, strict = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)  # a user's own network may know no other
+    # Unlike use_deterministic_algorithms, it does not import torch's compiler, which takes seconds.
+    torch.set_deterministic_debug_mode("warn")  # a user's own network may know no other
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
+        torch.set_deterministic_debug_mode(strict)
 
 
 def checkpoint_of(project: Project, given: Path | None) -> Path:

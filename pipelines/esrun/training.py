@@ -14,9 +14,10 @@ from pipelines.errors import BadInput
 from pipelines.esrun.model_config import Normalisation, Training
 from pipelines.esrun.reading import normalised
 from pipelines.esrun.training_data import UNKNOWN, Example
+from pipelines.learning import Descent, class_weights, cross_entropy, turned
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from pipelines.esrun.scoring import Model
 
@@ -25,10 +26,9 @@ def train(
     network: nn.Module, examples: Sequence[Example], normalise: Normalisation, classes: int, how: Training,
     stride: int = 1, device: str = "cpu", tick: Callable[[], object] = lambda: None,
 ) -> list[float]:  # fmt: skip
-    """Train ``network`` in place by cross entropy; AdamW with one cycle of the learning rate (Smith 2018).
+    """Train ``network`` in place by cross entropy, as `learning.Descent` goes about it.
 
-    Patches of the windows in random order, each in one of its eight flips and turns. Classes weigh by the
-    inverse square root of their share, so that rare ones count.
+    Patches of the windows in random order, each in one of its eight flips and turns; rare classes weigh more.
 
     Returns:
         The mean loss of each epoch; the same arguments on the same machine give the same network.
@@ -41,10 +41,8 @@ def train(
     rng = np.random.default_rng(how.seed)
     ready = [(normalised(one.pixels, normalise), one.truth) for one in examples] * how.repeats
     side = _side([pixels for pixels, _ in ready], how.patch, stride)
-    weights = _class_weights([truth for _, truth in ready], classes).to(device)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=how.lr, weight_decay=1e-3)
-    steps = how.epochs * len(_batches(np.arange(len(ready)), how.batch_size))
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=how.lr, total_steps=max(steps, 2))
+    weights = class_weights(_counts(examples, classes)).to(device)
+    descent = Descent(network, how.lr, how.epochs * len(_batches(np.arange(len(ready)), how.batch_size)))
     network.to(device).train()
     means = []
     for _ in range(how.epochs):
@@ -52,13 +50,8 @@ def train(
         for batch in _batches(rng.permutation(len(ready)), how.batch_size):
             pixels, truth = _patches([ready[number] for number in batch], side, rng)
             known = torch.from_numpy(truth).long().to(device)
-            loss = _loss(network(torch.from_numpy(pixels).to(device)), known, weights)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
-            cycle.step()
-            losses.append(float(loss.detach()))
+            scores = network(torch.from_numpy(pixels).to(device))
+            losses.append(descent.step(cross_entropy(scores.log_softmax(1), known, weights, axis=1)))
         means.append(float(np.mean(losses)))
         if not np.isfinite(means[-1]):
             raise BadInput(f"training diverges with a learning rate of {how.lr}", where="lr")
@@ -106,8 +99,13 @@ def judge(model: Model, examples: Sequence[Example], majority: int) -> dict[str,
 
 def majority_class(examples: Sequence[Example]) -> int:
     """The class of most labels, the first of equals."""
+    return int(_counts(examples).argmax())
+
+
+def _counts(examples: Sequence[Example], classes: int = 0) -> np.ndarray:
+    """Labels of each class."""
     labels = np.concatenate([np.atleast_1d(one.truth).ravel() for one in examples])
-    return int(np.bincount(labels[labels != UNKNOWN]).argmax())
+    return np.bincount(labels[labels != UNKNOWN], minlength=classes)
 
 
 def _side(images: Sequence[np.ndarray], patch: int, stride: int) -> int:
@@ -144,31 +142,5 @@ def _patch(
     cut = (slice(top, top + side), slice(left, left + side))
     if truth.ndim:
         truth = np.pad(truth, ((0, below), (0, right)), constant_values=UNKNOWN)
-        truth = _turned(truth[cut], view)
-    return _turned(pixels[:, *cut], view), truth
-
-
-def _turned(image: np.ndarray, view: int) -> np.ndarray:
-    """View 0 is plain, 1 to 3 quarter turns, 4 to 7 the same mirrored."""
-    flipped = image[..., ::-1] if view >= 4 else image
-    return np.ascontiguousarray(np.rot90(flipped, view % 4, (-2, -1)))
-
-
-def _class_weights(truth: Sequence[np.ndarray], classes: int) -> Tensor:
-    import torch
-
-    labels = np.concatenate([np.atleast_1d(one).ravel() for one in truth])
-    counts = np.bincount(labels[labels != UNKNOWN], minlength=classes).astype(np.float64)
-    shares = np.maximum(counts, 1) / counts.sum()
-    weights = np.where(counts > 0, 1 / np.sqrt(shares), 0.0)
-    return torch.tensor(weights / weights.max(), dtype=torch.float32)
-
-
-def _loss(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
-    """Weighted cross entropy where the truth is known; with gathers, as torch's own is not deterministic."""
-    import torch
-
-    logs = scores.log_softmax(1)
-    choice = torch.nn.functional.one_hot(truth.clamp(min=0), logs.shape[1]).movedim(-1, 1)
-    weight = weights[truth.clamp(min=0)] * (truth != UNKNOWN)
-    return -((logs * choice).sum(1) * weight).sum() / weight.sum().clamp(min=1e-6)
+        truth = turned(truth[cut], view)
+    return turned(pixels[:, *cut], view), truth

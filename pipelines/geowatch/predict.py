@@ -86,7 +86,8 @@ def command(
     from pipelines.geowatch.predictor import one_thread
     from pipelines.geowatch.series import read_series, with_bands
 
-    torch.use_deterministic_algorithms(True)
+    # Unlike use_deterministic_algorithms, it does not import the compiler, which takes seconds.
+    torch.set_deterministic_debug_mode("error")
     one_thread()
     recipe, network = package.load(package_fpath)
     _check_head(recipe, package_fpath, with_saliency, with_class)

@@ -15,6 +15,7 @@ from pipelines.errors import BadInput
 from pipelines.geowatch.package import Recipe
 from pipelines.geowatch.predictor import one_thread
 from pipelines.geowatch.training_data import IGNORE, Examples
+from pipelines.learning import Descent, class_weights, cross_entropy, turned
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +54,8 @@ def train(
     """
     import torch
 
-    torch.use_deterministic_algorithms(True)
+    # Unlike use_deterministic_algorithms, it does not import the compiler, which takes seconds.
+    torch.set_deterministic_debug_mode("error")
     one_thread()
     torch.manual_seed(schedule.seed)
     rng = np.random.default_rng(schedule.seed)
@@ -61,22 +63,14 @@ def train(
     weights = _class_weights(examples.truth, len(recipe.outputs)).to(schedule.device)
     training = np.flatnonzero(~examples.held_out)
     held_out = np.flatnonzero(examples.held_out) if examples.held_out.any() else training
-    optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.lr, weight_decay=1e-3)
-    steps = schedule.epochs * -(-len(training) // schedule.batch)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=schedule.lr, total_steps=max(steps, 2))
+    descent = Descent(network, schedule.lr, schedule.epochs * -(-len(training) // schedule.batch))
     train_losses, val_losses = [], []
     for _ in range(schedule.epochs):
         network.train()
         losses = []
         for batch in _batches(rng.permutation(training), schedule.batch):
             pixels, truth = _turned(examples, batch, int(rng.integers(8)), schedule.device)
-            loss = _loss(network(pixels), truth, weights)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
-            cycle.step()
-            losses.append(float(loss.detach()))
+            losses.append(descent.step(_loss(network(pixels), truth, weights)))
         train_losses.append(float(np.mean(losses)))
         if not np.isfinite(train_losses[-1]):
             raise BadInput(f"training diverges with a learning rate of {schedule.lr}", where="lr")
@@ -97,27 +91,19 @@ def _turned(examples: Examples, batch: np.ndarray, view: int, device: str) -> tu
 
     pixels, truth = examples.pixels[batch], examples.truth[batch].copy()
     truth[~np.isfinite(pixels).all(2)] = IGNORE
-    if view >= 4:
-        pixels, truth = pixels[..., ::-1], truth[..., ::-1]
-    pixels, truth = (np.ascontiguousarray(np.rot90(one, view % 4, (-2, -1))) for one in (pixels, truth))
-    return torch.from_numpy(pixels).to(device), torch.from_numpy(truth).long().to(device)
+    pixels, truth = (torch.from_numpy(turned(one, view)) for one in (pixels, truth))
+    return pixels.to(device), truth.long().to(device)
 
 
 def _class_weights(truth: np.ndarray, outputs: int) -> Tensor:
-    """One weight per value of the truth: the inverse square root of its share, so that rare ones count."""
-    import torch
-
-    counts = np.array([(truth == value).sum() for value in range(max(outputs, 2))], np.float64)
-    shares = np.maximum(counts, 1) / max(counts.sum(), 1)
-    weights = np.where(counts > 0, 1 / np.sqrt(shares), 0.0)
-    return torch.tensor(weights / max(weights.max(), 1e-9), dtype=torch.float32)
+    """One weight per value of the truth."""
+    return class_weights(np.array([(truth == value).sum() for value in range(max(outputs, 2))]))
 
 
 def _loss(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
     """Cross entropy weighted by class, over the pixels whose truth is known.
 
-    Scores are (batch, time, outputs, h, w), truth (batch, time, h, w). Written with gathers, as torch's own
-    2D cross entropy is not deterministic on a GPU.
+    Scores are (batch, time, outputs, h, w), truth (batch, time, h, w).
     """
     import torch
 
@@ -125,9 +111,7 @@ def _loss(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
         logs = torch.cat([-torch.nn.functional.softplus(scores), -torch.nn.functional.softplus(-scores)], 2)
     else:
         logs = scores.log_softmax(2)
-    choice = torch.nn.functional.one_hot(truth.clamp(min=0), logs.shape[2]).movedim(-1, 2)
-    weight = weights[truth.clamp(min=0)] * (truth != IGNORE)
-    return -(((logs * choice).sum(2)) * weight).sum() / weight.sum().clamp(min=1e-6)
+    return cross_entropy(logs, truth, weights, axis=2)
 
 
 def _validate(
