@@ -14,10 +14,17 @@ import click
 
 from pipelines.program import run
 
-PROGRAMS = (
-    "partition", "build_dataset", "run_inference", "postprocess", "combine", "evaluate", "visualize", "fit",
-    "prepare_labeled_windows",
-)  # fmt: skip
+PROGRAMS = {
+    "partition": "cut a request into partitions with their windows",
+    "build_dataset": "fill windows with their pieces of the images",
+    "run_inference": "run the model on the windows of a partition",
+    "postprocess": "make one result of the windows of a partition",
+    "combine": "make one result of those of the partitions",
+    "evaluate": "compare a combined result to labels",
+    "visualize": "draw a combined result",
+    "prepare_labeled_windows": "make labelled windows of annotations",
+    "fit": "train the model on labelled windows",
+}
 
 
 class Programs(click.Group):
@@ -25,6 +32,10 @@ class Programs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(PROGRAMS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(PROGRAMS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return program(cmd_name) if cmd_name in PROGRAMS else None
@@ -52,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in PROGRAMS:
         run(program(arguments[0]), arguments[1:])
-    run(group, arguments)
+    run(group, arguments or ["--help"])
 
 
 if __name__ == "__main__":

@@ -43,12 +43,12 @@ def command(
 
     project, dataset = load_project(project_path), Dataset(Path(dst).absolute())
     if partition_dpath is not None:
-        windows = building.add_windows(project, Part(Path(partition_dpath).absolute()), dataset)
+        filled = building.build(project, Part(Path(partition_dpath).absolute()), dataset, workers)
     else:
         windows = list(dataset.windows())
         if not windows:
             raise BadInput("has no windows to fill", where=dataset.path)
-    filled = building.fill(project, dataset, windows, workers)
+        filled = building.fill(project, dataset, windows, workers)
     if summary_fpath is not None:
         write_json(summary_fpath, building.summary(filled))
 

@@ -19,11 +19,11 @@ import click
 from pipelines.errors import BadInput
 from pipelines.esrun import matching
 from pipelines.esrun.dataset import Dataset, Window
-from pipelines.esrun.dataset_config import Layer, Source, read_config
+from pipelines.esrun.dataset_config import Layer
 from pipelines.esrun.features import Feature, read_features
-from pipelines.esrun.local_files import Index, list_items
 from pipelines.esrun.materialize import Reader, write_bands
 from pipelines.esrun.projection import Projection
+from pipelines.esrun.sourcing import Chosen, Filler, choose, fillers
 from pipelines.program import read_json, write_json, writing
 
 if TYPE_CHECKING:
@@ -48,45 +48,36 @@ class Filled:
     empty: int
 
 
-@dataclass(frozen=True)
-class Filler:
-    """A layer, its source, and the items that may go into it."""
-
-    layer: Layer
-    source: Source
-    index: Index
-
-
 def build_dataset(project: Project, part: Part, dataset: Dataset, workers: int = 0) -> int:
     """Add the windows of a partition to a dataset and fill their layers; the number of windows.
 
-    Layers that are complete are left as they are.
-
-    Raises:
-        BadInput: see `add_windows` and `fill`.
+    See `build`.
     """
-    return fill(project, dataset, add_windows(project, part, dataset), workers).windows
+    return build(project, part, dataset, workers).windows
 
 
-def add_windows(project: Project, part: Part, dataset: Dataset) -> list[Window]:
-    """Write config.json and the windows of ``part.windows``; they are the group ``part.group``.
+def build(project: Project, part: Part, dataset: Dataset, workers: int = 0) -> Filled:
+    """Write config.json and the windows of ``part.windows``, the group ``part.group``, and fill them.
 
     A window that is there with another place, time or options is made anew, without its old layers; one of
-    the group that is not asked for any more goes.
+    the group that is not asked for any more goes. Layers that are complete are left as they are. A window
+    that no image meets has no layers, and a line of warning says how many there are.
 
     Raises:
-        BadInput: windows.geojson is missing or says too little, or the dataset is of another dataset.json.
+        BadInput: windows.geojson is missing or says too little, the dataset is of another dataset.json, no
+            image is there at all, or one cannot be opened or lacks a band: nothing is written then. Also an
+            image that cannot be read after all, see `fill`.
     """
     windows = read_windows(part)
-    read_config(project.dataset_config)
+    sources = fillers(project)
+    chosen = choose(windows, sources)
     copy_config(project.dataset_config, dataset)
     for window in windows:
-        if dataset.add(window):
-            shutil.rmtree(dataset.window_dpath(window) / "layers", ignore_errors=True)
+        _add(dataset, window)
     asked = {window.name for window in windows}
     for old in [one for one in dataset.windows([part.group]) if one.name not in asked]:
         shutil.rmtree(dataset.window_dpath(old))
-    return windows
+    return _filled(dataset, windows, sources, chosen, workers)
 
 
 def fill(project: Project, dataset: Dataset, windows: Sequence[Window], workers: int = 0) -> Filled:
@@ -97,28 +88,50 @@ def fill(project: Project, dataset: Dataset, windows: Sequence[Window], workers:
         workers: threads; with 0 the caller's own does the work.
 
     Raises:
-        BadInput: dataset.json cannot be used, an image cannot be read or lacks a band, or no image meets any
-            of the windows. Other windows keep what they have, so that another run goes on from there.
+        BadInput: dataset.json cannot be used, an image cannot be opened or lacks a band, or no image meets
+            any of the windows: nothing is written then. An image that cannot be read after all: other
+            windows keep what they have, so that another run goes on from there.
     """
-    import rasterio
-
-    layers = read_config(project.dataset_config)
-    fillers = [
-        Filler(layer, layer.source, Index(list_items(layer.source, layer.type)))
-        for layer in layers.values()
-        if layer.source is not None
-    ]
-    with rasterio.Env(GDAL_CACHEMAX=CACHE):
-        steps = _each(windows, lambda window, reader: _window(dataset, window, fillers, reader), workers)
-    counts = {one.layer.name: sum(1 for step in steps if step[one.layer.name]) for one in fillers}
-    empty = sum(1 for step in steps if fillers and not any(step.values()))
-    if windows and empty == len(windows):
-        folders = ", ".join(sorted({str(one.source.folder) for one in fillers}))
+    sources = fillers(project)
+    chosen = choose(windows, sources)
+    if windows and sources and not any(map(_any, chosen)):
+        folders = ", ".join(sorted({str(one.source.folder) for one in sources}))
         raise BadInput(f"none of {len(windows)} windows meets an image in {folders}",
                        where=project.dataset_config)  # fmt: skip
+    return _filled(dataset, windows, sources, chosen, workers)
+
+
+def _add(dataset: Dataset, window: Window) -> None:
+    """Write a window's metadata, after all has gone that is of another place or time."""
+    if not dataset.has(window):
+        shutil.rmtree(dataset.window_dpath(window), ignore_errors=True)
+        dataset.add(window)
+
+
+def _filled(
+    dataset: Dataset,
+    windows: Sequence[Window],
+    sources: Sequence[Filler],
+    chosen: Sequence[Chosen],
+    workers: int,
+) -> Filled:
+    import rasterio
+
+    def work(number: int, reader: Reader) -> None:
+        _window(dataset, windows[number], sources, chosen[number], reader)
+
+    with rasterio.Env(GDAL_CACHEMAX=CACHE):
+        _each(len(windows), work, workers)
+    counts = {one.layer.name: sum(1 for steps in chosen if steps[one.layer.name]) for one in sources}
+    empty = sum(1 for steps in chosen if sources and not _any(steps))
     if empty:
-        click.echo(f"warning: no source image meets {empty} of {len(windows)} windows", err=True)
+        of = " ".join(sorted({window.group for window in windows}))
+        click.echo(f"warning: no source image meets {empty} of {len(windows)} windows of {of}", err=True)
     return Filled(len(windows), counts, empty)
+
+
+def _any(steps: Chosen) -> bool:
+    return any(steps.values())
 
 
 def copy_config(source: Path, dataset: Dataset) -> None:
@@ -157,39 +170,43 @@ def _asked(feature: Feature, part: Part) -> Window:
     for key, value in asked.items():
         if value is None:
             raise BadInput(f"a feature has no {PREFIX}{key}", where=part.windows)
-    if not isinstance(asked["bounds"], list) or len(asked["bounds"]) != 4:
-        raise BadInput(f"{PREFIX}bounds: {asked['bounds']!r} are not four pixels", where=part.windows)
-    left, top, right, bottom = map(int, asked["bounds"])
+    bounds, name = asked["bounds"], str(asked["name"])
+    if not (isinstance(bounds, list) and len(bounds) == 4 and all(type(one) is int for one in bounds)):
+        raise BadInput(f"{PREFIX}bounds: {bounds!r} are not four pixels", where=part.windows)
+    left, top, right, bottom = bounds
     if right <= left or bottom <= top:
-        raise BadInput(f"the window {asked['name']} has no pixels", where=part.windows)
+        raise BadInput(f"the window {name} has no pixels", where=part.windows)
+    if name in (".", "..") or "/" in name:
+        raise BadInput(f"{PREFIX}name: {name!r} cannot be a folder", where=part.windows)
     rest = {key: value for key, value in feature.properties.items() if not key.startswith(PREFIX)}
     return Window(
-        part.group, str(asked["name"]),
+        part.group, name,
         Projection(str(asked["crs"]), asked["x_resolution"], asked["y_resolution"]),  # type: ignore[arg-type]
         (left, top, right, bottom), feature.time_range, {"request": rest},
     )  # fmt: skip
 
 
-def _window(dataset: Dataset, window: Window, fillers: Sequence[Filler], reader: Reader) -> dict[str, int]:
-    """Fill one window; the number of time steps of each layer."""
-    chosen = {
-        one.layer.name: matching.match(window, one.source, one.index.meeting(window)) for one in fillers
-    }
-    listed = [matching.to_json(one.layer.name, chosen[one.layer.name], one.source) for one in fillers]
+def _window(
+    dataset: Dataset, window: Window, sources: Sequence[Filler], chosen: Chosen, reader: Reader
+) -> None:
+    """Fill one window; its items.json comes last, as readers take it for a window that is built."""
+    listed = [matching.to_json(one.layer.name, chosen[one.layer.name], one.source) for one in sources]
     path = dataset.window_dpath(window) / "items.json"
     before = {entry["layer_name"]: entry for entry in read_json(path)} if path.exists() else {}
-    for one, entry in zip(fillers, listed, strict=True):
+    changed = list(before.values()) != listed
+    if changed:
+        path.unlink(missing_ok=True)
+    for one, entry in zip(sources, listed, strict=True):
         if before.get(one.layer.name) not in (None, entry):
             _drop(dataset, window, one.layer)
-    if list(before.values()) != listed:
-        write_json(path, listed)
-    for one in fillers:
+    for one in sources:
         for step, group in enumerate(chosen[one.layer.name]):
             if not dataset.is_completed(window, one.layer.name, step):
                 shutil.rmtree(dataset.layer_dpath(window, one.layer.name, step), ignore_errors=True)
                 _layer(dataset, window, one, group, step, reader)
                 dataset.complete(window, one.layer.name, step)
-    return {name: len(groups) for name, groups in chosen.items()}
+    if changed:
+        write_json(path, listed)
 
 
 def _drop(dataset: Dataset, window: Window, layer: Layer) -> None:
@@ -212,30 +229,28 @@ def _layer(
         write_bands(path, reader, group.items, one.layer, bands, window)
 
 
-def _each(
-    windows: Sequence[Window], work: Callable[[Window, Reader], dict[str, int]], workers: int
-) -> list[dict[str, int]]:
-    """Results of ``work`` in the order of ``windows``; after an error no further window is begun."""
+def _each(count: int, work: Callable[[int, Reader], None], workers: int) -> None:
+    """Do the ``work`` for each number below ``count``; after an error no further one is begun."""
     from tqdm import tqdm
 
-    with tqdm(total=len(windows), desc="windows", unit="window", disable=None) as bar, _readers() as reader:
+    with tqdm(total=count, desc="windows", unit="window", disable=None) as bar, _readers() as reader:
 
-        def task(window: Window) -> dict[str, int]:
-            found = work(window, reader())
+        def task(number: int) -> None:
+            work(number, reader())
             bar.update()
-            return found
 
         if workers == 0:
-            return [task(window) for window in windows]
+            for number in range(count):
+                task(number)
+            return
         with ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(task, window) for window in windows]
+            futures = [pool.submit(task, number) for number in range(count)]
             try:
                 for future in as_completed(futures):
                     future.result()
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-            return [future.result() for future in futures]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -78,8 +79,8 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         raise BadInput("is no checkpoint: it holds no state_dict of tensors", where=path)
     around = content if "state_dict" in content else {}
     return Checkpoint(
-        path, weights, _normalise(around.get("normalise"), path),
-        tuple(map(str, around.get("classes") or ())), hashlib.sha256(raw).hexdigest(),
+        path, weights, _normalise(around.get("normalise"), path), _classes(around.get("classes"), path),
+        hashlib.sha256(raw).hexdigest(),
     )  # fmt: skip
 
 
@@ -118,9 +119,18 @@ def _normalise(data: Any, path: Path) -> Normalisation | None:
     if data is None:
         return None
     try:
-        return Normalisation(*(tuple(map(float, data[key])) for key in ("mean", "std")))
+        found = Normalisation(*(tuple(map(float, data[key])) for key in ("mean", "std")))
     except (KeyError, TypeError, ValueError):
         raise BadInput("its normalise needs lists of numbers, mean and std", where=path) from None
+    if not all(map(math.isfinite, (*found.mean, *found.std))) or min(found.std, default=1) <= 0:
+        raise BadInput("its normalise needs finite numbers, and std above 0", where=path)
+    return found
+
+
+def _classes(data: Any, path: Path) -> tuple[str, ...]:
+    if data is not None and not isinstance(data, list | tuple):
+        raise BadInput(f"its classes are {data!r}, no list of labels", where=path)
+    return tuple(map(str, data or ()))
 
 
 def _is_tensor(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Rasters and features as class numbers on a grid: combined results, and the labels that they are held to.
+"""Rasters and features as class numbers on a grid, and the labels that results are held to.
 
 What is made of the numbers does not belong here.
 """
@@ -42,6 +42,11 @@ class Block:
     transform: Affine
     shape: tuple[int, int]
 
+    @classmethod
+    def of(cls, image: DatasetReader) -> Block:
+        """All of a raster's grid."""
+        return cls(image.crs, image.transform, image.shape)
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -65,13 +70,8 @@ class Labels:
         return NONE if found is None else found
 
     def _of_raster(self, block: Block) -> Numbers:
-        from rasterio.vrt import WarpedVRT
-
-        height, width = block.shape
-        with opened(self.path) as image, WarpedVRT(
-            image, crs=block.crs, transform=block.transform, width=width, height=height
-        ) as there:  # fmt: skip
-            return numbers(there.read(1), there.read_masks(1) > 0, self.legend)
+        with opened(self.path) as image:
+            return numbers(*warped(image, block), self.legend)
 
     def _of_features(self, block: Block) -> Numbers:
         assert self.features is not None
@@ -117,6 +117,21 @@ def numbers(values: np.ndarray[Any, Any], valid: np.ndarray[Any, Any], legend: L
     return found
 
 
+def warped(image: DatasetReader, block: Block) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Values of band 1 on a grid by the nearest pixel, and where there are any, both (H, W)."""
+    from rasterio.enums import ColorInterp, MaskFlags
+    from rasterio.vrt import WarpedVRT
+
+    flags = image.mask_flag_enums[0]
+    # Beyond the edges of an image that has no nodata value GDAL would make up valid zeros.
+    add_alpha = MaskFlags.nodata not in flags and ColorInterp.alpha not in image.colorinterp
+    height, width = block.shape
+    with WarpedVRT(
+        image, crs=block.crs, transform=block.transform, width=width, height=height, add_alpha=add_alpha
+    ) as there:
+        return there.read(1), there.dataset_mask() > 0 if add_alpha else there.read_masks(1) > 0
+
+
 def burnt(shapes: list[tuple[BaseGeometry, int]], block: Block) -> Numbers:
     """Numbers of shapes in lon/lat on a grid; NONE elsewhere."""
     import numpy as np
@@ -136,10 +151,10 @@ def _in_crs(shapes: list[tuple[BaseGeometry, int]], block: Block) -> Iterator[tu
     west, south, east, north = footprint(block).bounds
     margin = max(east - west, north - south) / 10
     near = shapely.box(west - margin, south - margin, east + margin, north + margin)
-    for shape, number in shapes:
-        if shape.intersects(near):
-            inside = shape if near.contains(shape) else shapely.make_valid(shape).intersection(near)
-            yield reprojected(inside, block.crs), number
+    for place in shapely.intersects([shape for shape, _ in shapes], near).nonzero()[0]:
+        shape, number = shapes[place]
+        inside = shape if near.contains(shape) else shapely.make_valid(shape).intersection(near)
+        yield reprojected(inside, block.crs), number
 
 
 def footprint(block: Block) -> BaseGeometry:
@@ -183,6 +198,6 @@ def opened(path: Path) -> Iterator[DatasetReader]:
     except (RasterioError, OSError):
         raise BadInput("cannot be read as a raster", where=path) from None
     with image:
-        if image.crs is None:
+        if image.crs is None or not (image.crs.is_geographic or image.crs.is_projected):
             raise BadInput("has no coordinate reference system", where=path)
         yield image

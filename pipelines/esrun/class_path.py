@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kwdag.errors import did_you_mean
+from kwdag.errors import did_you_mean, nearest
 from pipelines.errors import BadInput
 from pipelines.esrun import tools
 from pipelines.esrun.projection import Projection
@@ -28,6 +28,7 @@ ALIASES = {  # spellings that other documents use
     "data_splitter.": "data_splitters.",
     "postprocessors.postprocess_inferface.": "postprocessors.postprocess_interface.",
 }
+_HOMES: dict[str, str] = {}  # modules that lie beside a file that named one, and its folder
 PROJECTIONS = ("rslearn.utils.geometry.Projection", "rslearn.utils.Projection")
 
 
@@ -62,13 +63,15 @@ def find_class(class_path: str, key: str, where: str | os.PathLike[str]) -> type
     """The class of a dotted name. Raises BadInput if there is none."""
     full = _full_name(class_path)
     module, _, name = full.rpartition(".")
+    named = module and not module.startswith(".")
     try:
-        found = getattr(_imported(module, where), name, None) if module else None
+        found = getattr(_imported(module, where), name, None) if named else None
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise BadInput(
-                f"{key}: {class_path} needs {error.name}, which is not installed", where=where
-            ) from None
+                f"{key}: {class_path} needs {error.name}, which is not installed", where=where,
+                hint=_here(error.name),
+            ) from None  # fmt: skip
         found = None
     except BadInput:
         raise
@@ -77,9 +80,21 @@ def find_class(class_path: str, key: str, where: str | os.PathLike[str]) -> type
             f"{key}: {module} cannot be imported ({type(error).__name__}: {error})", where=where
         ) from None
     if not inspect.isclass(found):
-        hint = did_you_mean(name, {path.rpartition(".")[2] for path in known()})
-        raise BadInput(f"{key}: no class {class_path!r}", where=where, hint=hint)
+        raise BadInput(f"{key}: no class {class_path!r}", where=where, hint=_meant(name))
     return found
+
+
+def _here(module: str | None) -> str | None:
+    """A hint for a user's module that imports an interface under the name that it has elsewhere."""
+    prefix = next((one for one in PREFIXES if f"{module}.".startswith(one.partition(".")[0] + ".")), None)
+    return None if prefix is None else f"import {tools.__name__} in place of {prefix.rstrip('.')}"
+
+
+def _meant(name: str) -> str | None:
+    """A hint with the whole class_path of the built-in tool of nearly that name."""
+    paths = {path.rpartition(".")[2]: path for path in known()}
+    close = nearest(name, paths)
+    return None if close is None else f"did you mean {paths[close]!r}?"
 
 
 def known() -> list[str]:
@@ -109,15 +124,30 @@ def _full_name(class_path: str) -> str:
 def _imported(module: str, where: str | os.PathLike[str]) -> Any:
     """A module, looked for on PYTHONPATH first, then beside the file that names it."""
     folder = str(Path(where).absolute().parent)
+    _forget_others(folder)
+    before = set(sys.modules)
     sys.path.append(folder)
     try:
         return importlib.import_module(module)
     finally:
         sys.path.remove(folder)
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", None)).startswith(folder + os.sep):
+                _HOMES[name] = folder
+
+
+def _forget_others(folder: str) -> None:
+    """Modules of other projects go: this one may have its own of the same names."""
+    for name in [name for name, home in _HOMES.items() if home != folder]:
+        sys.modules.pop(name, None)
+        del _HOMES[name]
 
 
 def _made(kind: type[Any], args: Mapping[str, Any], key: str, where: str | os.PathLike[str]) -> Any:
-    signature = inspect.signature(kind)
+    try:
+        signature = inspect.signature(kind)
+    except ValueError:  # some types written in C
+        raise BadInput(f"{key}: {kind.__name__} does not say what it takes", where=where) from None
     names = [name for name in signature.parameters if name != "self"]
     for name in args:
         free = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())

@@ -114,7 +114,7 @@ def _field(field: Any, project: Project, vector: bool) -> Legend:
     if field.get("confidence_band_index") is not None:
         raise _fault(project, f"{key}.confidence_band_index: rasters hold the class alone")
     name = field.get("property_name", "label")
-    if not isinstance(name, str) or not name or "/" in name:
+    if not isinstance(name, str) or not name or "/" in name or name.startswith("."):  # it names a folder
         raise _fault(project, f"{key}.property_name: {name!r} is no name")
     rows = [
         _value(row, f"{key}.allowed_values[{number}]", number, project, vector)

@@ -21,11 +21,14 @@ from pipelines.program import run, write_json
 @click.option("--dst", required=True, help="Folder for the combined result.")
 @click.option("--summary_fpath", default=None, help="JSON of counts to write last.  [default: none]")
 def command(project_path: str, results: Sequence[str], dst: str, summary_fpath: str | None) -> None:
-    """Make result.geojson or results_raster/*.tif of all partitions, as the project's strategies say.
+    """Make one result of all partitions, as the strategies of the project say.
 
+    Writes result.geojson or results_raster/*.tif, and results.json last.
+
+    \b
     Example:
-    python -m pipelines.esrun.combine --project_path=park --results scratch/partitions/partition_0
-    scratch/partitions/partition_1 --dst=scratch/results
+      python -m pipelines.esrun.combine --project_path=park --dst=scratch/results \\
+        --results scratch/partitions/partition_0 scratch/partitions/partition_1
     """
     from pipelines.esrun.combining import combine
     from pipelines.esrun.project import load_project

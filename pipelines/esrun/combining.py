@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pipelines.errors import BadInput
@@ -29,7 +30,8 @@ def combine(project: Project, results: Sequence[Results], out: Results) -> dict[
     """Write result.geojson or results_raster/*.tif in ``out``, and then their record, results.json.
 
     Partitions are taken in the order of their numbers, however they are given. Older results in ``out`` are
-    replaced together; they stay if anything fails.
+    replaced together; they stay if anything fails. A result without a feature or a pixel that is not nodata,
+    as where no image meets the request, is one too, with a line of warning.
 
     Returns:
         the record: partitions (their ids), data_type, files.
@@ -44,12 +46,28 @@ def combine(project: Project, results: Sequence[Results], out: Results) -> dict[
         if vector:
             method = vector_tool(project, STAGE).process_dataset
             found = joined_features(method, [part.features() for part in parts], fresh.rasters)
+            if not found:
+                _warn("the combined result has no features")
             return write_vector(fresh, found, record)
         paths = [path for part in parts for path in part.rasters()]
         placed = joined_rasters(raster_tool(project, STAGE).process_dataset, paths, fresh.rasters)
         if not placed:
             print("warning: post-processing yields no combined raster", file=sys.stderr)
+        elif not any(map(_has_data, placed)):
+            _warn("the combined result is nodata everywhere")
         return record_rasters(fresh, placed, record)
+
+
+def _has_data(path: Path) -> bool:
+    """Whether any pixel of a GeoTIFF is not nodata; read block by block."""
+    import rasterio
+
+    with rasterio.open(path) as image:
+        return any(image.dataset_mask(window=place).any() for _, place in image.block_windows(1))
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}: no image meets the request, or no class is sure enough", file=sys.stderr)
 
 
 def _check(parts: Sequence[Stored], project: Project, vector: bool) -> None:

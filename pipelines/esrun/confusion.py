@@ -17,23 +17,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of pixels (or of features): ``matrix[i][j]`` are predicted as class i and are of class j."""
+    """Labelled pixels (or features), counted.
+
+    Attributes:
+        counts: (classes + 1, classes): ``counts[i][j]`` are predicted as class i and are of class j; the last
+            row are those without a prediction. They are missed: recall, accuracy and IoU fall with them.
+    """
 
     names: Sequence[str]
-    matrix: Matrix
+    counts: Matrix
 
     @property
     def total(self) -> int:
-        return int(self.matrix.sum())
+        return int(self.counts.sum())
+
+    @property
+    def missed(self) -> Matrix:
+        """How many of each class have no prediction."""
+        return self.counts[-1]
 
     def accuracy(self) -> float:
         """Share of the right ones; needs ``total`` above 0."""
-        return float(self.matrix.trace() / self.total)
+        return float(self._right().sum() / self.total)
 
     def per_class(self) -> list[dict[str, Any]]:
         """Precision, recall and F1 of each class; 0 where there is nothing to divide by."""
-        right = self.matrix.diagonal()
-        predicted, actual = self.matrix.sum(axis=1), self.matrix.sum(axis=0)
+        right, predicted, actual = self._right(), self._predicted(), self._actual()
         return [
             {
                 "class_name": name,
@@ -51,36 +60,50 @@ class Confusion:
 
     def mean_iou(self) -> float:
         """Mean over the same classes of intersection over union."""
-        right, either = self.matrix.diagonal(), self._either()
-        return self._mean([_ratio(r, e - r) for r, e in zip(right, either, strict=True)])
+        either = self._predicted() + self._actual() - self._right()
+        return self._mean([_ratio(*pair) for pair in zip(self._right(), either, strict=True)])
 
     def to_json(self) -> dict[str, Any]:
-        """The document `confusion_matrix.json`."""
+        """The document `confusion_matrix.json`; ``total_pixels`` are all, those without prediction, too."""
         return {
             "class_names": list(self.names),
-            "matrix": self.matrix.tolist(),
+            "matrix": self.counts[:-1].tolist(),
+            "pixels_without_prediction": self.missed.tolist(),
             "total_pixels": self.total,
             "overall_accuracy": self.accuracy(),
             "mean_f1_score": self.macro_f1(),
             "per_class_metrics": self.per_class(),
         }
 
-    def _either(self) -> Matrix:
-        found: Matrix = self.matrix.sum(axis=0) + self.matrix.sum(axis=1)
+    def _right(self) -> Matrix:
+        return self.counts.diagonal()
+
+    def _predicted(self) -> Matrix:
+        found: Matrix = self.counts[:-1].sum(axis=1)
+        return found
+
+    def _actual(self) -> Matrix:
+        found: Matrix = self.counts.sum(axis=0)
         return found
 
     def _mean(self, values: Sequence[float]) -> float:
-        there = [value for value, count in zip(values, self._either(), strict=True) if count]
+        either = self._predicted() + self._actual()
+        there = [value for value, count in zip(values, either, strict=True) if count]
         return sum(there) / len(there)
 
 
 def count(predicted: np.ndarray[Any, Any], actual: np.ndarray[Any, Any], classes: int) -> Matrix:
-    """The matrix of two arrays of class numbers; where either is not in [0, classes) nothing is counted."""
+    """The counts of two arrays of class numbers.
+
+    What is predicted outside of [0, classes) is no prediction; what is labelled outside of it does not count.
+    """
     import numpy as np
 
-    both = (predicted >= 0) & (predicted < classes) & (actual >= 0) & (actual < classes)
-    pairs = predicted[both].astype(np.int64) * classes + actual[both]
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    labelled = (actual >= 0) & (actual < classes)
+    said = predicted[labelled].astype(np.int64)
+    said[(said < 0) | (said >= classes)] = classes
+    pairs = said * classes + actual[labelled]
+    return np.bincount(pairs, minlength=(classes + 1) * classes).reshape(classes + 1, classes)
 
 
 def _ratio(part: Any, whole: Any) -> float:

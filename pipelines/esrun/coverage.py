@@ -6,11 +6,11 @@ How right the answer is does not belong here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.esrun.class_maps import Block, blocks, burnt, footprint, opened, reprojected
+from pipelines.esrun.class_maps import Block, blocks, burnt, footprint, opened, reprojected, warped
 from pipelines.esrun.features import FeatureCollection
+from pipelines.esrun.tiles import Tile, near
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,23 +19,34 @@ if TYPE_CHECKING:
 NEAR = 1e-6  # degrees, about 0.1 m: what rounding of coordinates makes of one place
 
 
-def of_rasters(tiles: Sequence[Path], request: FeatureCollection) -> float:
+def of_rasters(tiles: Sequence[Tile], request: FeatureCollection) -> float:
     """Area of the valid pixels within the request over the area of the request, both on the ellipsoid.
 
-    A request without area is points: the share of them that lie in valid pixels. At most 1: where tiles of
-    two CRS overlap, area counts twice.
+    A request without area is points: the share of them that lie in valid pixels. What several tiles cover
+    counts once. At most 1, as pixels on the edge of the request count by their centre.
     """
     wanted = whole(request)
     if wanted.area == 0:
         return _points_in(tiles, wanted)
     answered = 0.0
-    for path in tiles:
-        with opened(path) as image:
+    for number, tile in enumerate(tiles):
+        with opened(tile.path) as image:
             for window, block in blocks(image):
                 valid = image.read_masks(1, window=window) > 0
-                inside = valid & (burnt([(wanted, 0)], block) == 0)
-                answered += float((inside.sum(axis=1) * pixel_areas(block)).sum())
+                new = valid & (burnt([(wanted, 0)], block) == 0) & ~_covered(tiles[:number], block)
+                answered += float((new.sum(axis=1) * pixel_areas(block)).sum())
     return min(1.0, answered / square_metres(wanted))
+
+
+def _covered(tiles: Sequence[Tile], block: Block) -> np.ndarray[Any, Any]:
+    """Where on a grid any tile is valid, (H, W)."""
+    import numpy as np
+
+    found = np.zeros(block.shape, dtype=bool)
+    for tile in near(tiles, block):
+        with opened(tile.path) as image:
+            found |= warped(image, block)[1]
+    return found
 
 
 def pixel_areas(block: Block) -> np.ndarray[Any, Any]:
@@ -91,14 +102,14 @@ def whole(features: FeatureCollection) -> BaseGeometry:
     return shapely.union_all([shapely.make_valid(one.geometry) for one in features])
 
 
-def _points_in(tiles: Sequence[Path], wanted: BaseGeometry) -> float:
+def _points_in(tiles: Sequence[Tile], wanted: BaseGeometry) -> float:
     """The share of points (a line's vertices) with a valid pixel in any tile."""
     import shapely
 
     points = shapely.get_coordinates(wanted)
     found: set[int] = set()
-    for path in tiles:
-        with opened(path) as image:
+    for tile in tiles:
+        with opened(tile.path) as image:
             moved = shapely.get_coordinates(reprojected(shapely.MultiPoint(points), image.crs))
             for number, values in enumerate(image.sample(moved, indexes=1, masked=True)):
                 if not values.mask.any():

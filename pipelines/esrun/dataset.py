@@ -64,13 +64,16 @@ class Dataset:
     def config(self) -> Any:
         return read_json(self.path / "config.json")
 
+    def has(self, window: Window) -> bool:
+        """Whether its metadata are there, the very same."""
+        place = self.window_dpath(window) / "metadata.json"
+        return place.exists() and read_json(place) == window.to_json()
+
     def add(self, window: Window) -> bool:
         """Write a window's metadata; False where the same is there already, so that its layers stay."""
-        place = self.window_dpath(window) / "metadata.json"
-        wanted = window.to_json()
-        if place.exists() and read_json(place) == wanted:
+        if self.has(window):
             return False
-        write_json(place, wanted)
+        write_json(self.window_dpath(window) / "metadata.json", window.to_json())
         return True
 
     def windows(self, groups: Sequence[str] | None = None) -> Iterator[Window]:

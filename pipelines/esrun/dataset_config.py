@@ -13,14 +13,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from kwdag.errors import did_you_mean
 from pipelines.errors import BadInput
+from pipelines.esrun.config_values import is_number, known_keys, listed, one_of, whole
 from pipelines.program import read_json
 
 LOCAL_FILES = "rslearn.data_sources.local_files.LocalFiles"
 DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32")
 RESAMPLING = ("nearest", "bilinear", "cubic", "cubic_spline")
 SPACE_MODES = ("MOSAIC", "CONTAINS", "INTERSECTS", "SINGLE_COMPOSITE")
+ZOOM = 12  # a pixel in 4096 each way
 UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}  # seconds
 
 
@@ -136,33 +137,43 @@ def seconds(text: str, key: str) -> timedelta:
     if found is None:
         raise BadInput(f"{key}: {text!r} is no duration", hint="such as 30d or -12h")
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*([wdhms])", found[2].lower())
-    span = timedelta(seconds=sum(float(count) * UNITS[unit] for count, unit in parts))
+    try:
+        span = timedelta(seconds=sum(float(count) * UNITS[unit] for count, unit in parts))
+    except OverflowError:
+        raise BadInput(f"{key}: {text!r} is too long") from None
     return -span if found[1] == "-" else span
+
+
+def _lasting(text: str, key: str) -> timedelta:
+    span = seconds(text, key)
+    if span <= timedelta(0):
+        raise BadInput(f"{key}: {text!r} must be longer than nothing")
+    return span
 
 
 def _layer(name: str, spec: Any, folder: Path) -> Layer:
     key = f"layers.{name}"
     keys = ("type", "band_sets", "data_source", "alias", "resampling_method", "compositing_method",
             "vector_format", "format", "class_property_name", "class_names")  # fmt: skip
-    _known_keys(spec, keys, key)
-    kind = _one_of(spec.get("type"), ("raster", "vector"), f"{key}.type")
+    known_keys(spec, keys, key)
+    kind = one_of(spec.get("type"), ("raster", "vector"), f"{key}.type")
     source = spec.get("data_source")
     sets = spec.get("band_sets") or []
     if kind == "raster" and (not isinstance(sets, list) or not sets):
         raise BadInput(f"{key}.band_sets: a raster layer needs at least one")
     if source is None:  # whatever its format, it is not ours to write
         return Layer(name, kind)
-    _one_of(spec.get("compositing_method") or "FIRST_VALID", ("FIRST_VALID",), f"{key}.compositing_method")
+    one_of(spec.get("compositing_method") or "FIRST_VALID", ("FIRST_VALID",), f"{key}.compositing_method")
     if kind == "raster":
         bands = tuple(_band_set(one, f"{key}.band_sets.{number}") for number, one in enumerate(sets))
     else:
         bands = ()
-    resampling = _one_of(spec.get("resampling_method") or "bilinear", RESAMPLING, f"{key}.resampling_method")
+    resampling = one_of(spec.get("resampling_method") or "bilinear", RESAMPLING, f"{key}.resampling_method")
     return Layer(name, kind, bands, _source(source, f"{key}.data_source", folder), resampling)
 
 
 def _band_set(spec: Any, key: str) -> BandSet:
-    _known_keys(spec, ("bands", "num_bands", "dtype", "zoom_offset", "remap", "nodata_value", "nodata_vals",
+    known_keys(spec, ("bands", "num_bands", "dtype", "zoom_offset", "remap", "nodata_value", "nodata_vals",
                        "format", "class_names"), key)  # fmt: skip
     bands = spec.get("bands")
     if bands is None and isinstance(spec.get("num_bands"), int):
@@ -173,20 +184,27 @@ def _band_set(spec: Any, key: str) -> BandSet:
         raise BadInput(f"{key}.bands: {bands!r} names a band twice")
     if spec.get("format") not in (None, {}, {"name": "geotiff"}):
         raise BadInput(f"{key}.format: {spec['format']!r} is not supported, bands are written as GeoTIFF")
-    dtype = _one_of(spec.get("dtype"), DTYPES, f"{key}.dtype")
-    zoom = _whole(spec.get("zoom_offset", 0), f"{key}.zoom_offset", -16)
-    return BandSet(tuple(bands), dtype, zoom, _remap(spec.get("remap"), f"{key}.remap"), _nodata(spec, key))
+    dtype = one_of(spec.get("dtype"), DTYPES, f"{key}.dtype")
+    zoom = whole(spec.get("zoom_offset", 0), f"{key}.zoom_offset", -ZOOM, ZOOM)
+    remap = _remap(spec.get("remap"), f"{key}.remap")
+    return BandSet(tuple(bands), dtype, zoom, remap, _nodata(spec, key, dtype))
 
 
-def _nodata(spec: Mapping[str, Any], key: str) -> float | None:
-    values = {spec.get("nodata_value")} | set(spec.get("nodata_vals") or ()) - {None}
-    values -= {None}
-    if len(values) > 1:
+def _nodata(spec: Mapping[str, Any], key: str, dtype: str) -> float | None:
+    import numpy as np
+
+    given = [spec.get("nodata_value"), *listed(spec.get("nodata_vals"), f"{key}.nodata_vals")]
+    values = [value for value in given if value is not None]
+    for value in values:
+        if not is_number(value):
+            raise BadInput(f"{key}.nodata_value: {value!r} is no number")
+        if np.issubdtype(dtype, np.integer) and (
+            value != int(value) or not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+        ):
+            raise BadInput(f"{key}.nodata_value: {value!r} is no {dtype}")
+    if len(set(values)) > 1:
         raise BadInput(f"{key}: bands with several nodata values are not supported")
-    value = values.pop() if values else None
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise BadInput(f"{key}.nodata_value: {value!r} is no number")
-    return value
+    return values[0] if values else None
 
 
 def _remap(spec: Any, key: str) -> Remap | None:
@@ -197,7 +215,7 @@ def _remap(spec: Any, key: str) -> Remap | None:
     ends = []
     for name in ("src", "dst"):
         pair = spec.get(name)
-        if not (isinstance(pair, list) and len(pair) == 2 and all(_is_number(one) for one in pair)):
+        if not (isinstance(pair, list) and len(pair) == 2 and all(is_number(one) for one in pair)):
             raise BadInput(f"{key}.{name}: must be two numbers, not {pair!r}")
         ends.append((float(pair[0]), float(pair[1])))
     if ends[0][0] >= ends[0][1]:
@@ -213,11 +231,11 @@ def _source(spec: Any, key: str, folder: Path) -> Source:
         raise BadInput(f"{key}: must be a mapping, not {spec!r}")
     newer = "class_path" in spec
     args = (spec.get("init_args") or {}) if newer else {k: v for k, v in spec.items() if k in inner}
-    _known_keys(spec, (*outer, "class_path", "init_args") if newer else (*outer, *inner, "name"), key)
+    known_keys(spec, (*outer, "class_path", "init_args") if newer else (*outer, *inner, "name"), key)
     name = spec.get("class_path" if newer else "name")
     if name != LOCAL_FILES:
         raise BadInput(f"{key}: the source {name!r} is not supported", hint=LOCAL_FILES)
-    _known_keys(args, inner, f"{key}.init_args" if newer else key)
+    known_keys(args, inner, f"{key}.init_args" if newer else key)
     src_dir = args.get("src_dir")
     if not isinstance(src_dir, str) or not src_dir:
         raise BadInput(f"{key}.src_dir: must be a folder, not {src_dir!r}")
@@ -226,9 +244,10 @@ def _source(spec: Any, key: str, folder: Path) -> Source:
     return Source(
         _folder(src_dir, folder, f"{key}.src_dir"), src_dir,
         _query(spec.get("query_config") or {}, f"{key}.query_config"),
-        None if specs is None else tuple(_item_spec(one, f"{key}.item_specs") for one in specs),
+        None if specs is None
+        else tuple(_item_spec(one, f"{key}.item_specs") for one in listed(specs, f"{key}.item_specs")),
         seconds(spec.get("time_offset") or "0d", f"{key}.time_offset"),
-        None if duration is None else seconds(duration, f"{key}.duration"),
+        None if duration is None else _lasting(duration, f"{key}.duration"),
     )  # fmt: skip
 
 
@@ -240,11 +259,12 @@ def _folder(src_dir: str, folder: Path, key: str) -> Path:
 
 
 def _item_spec(spec: Any, key: str) -> ItemSpec:
-    _known_keys(spec, ("fnames", "bands", "name"), key)
+    known_keys(spec, ("fnames", "bands", "name"), key)
     fnames, bands = spec.get("fnames"), spec.get("bands")
     if not isinstance(fnames, list) or not fnames:
         raise BadInput(f"{key}.fnames: must be a list of files, not {fnames!r}")
-    if bands is not None and (not isinstance(bands, list) or len(bands) != len(fnames)):
+    each = all(isinstance(one, list) for one in bands) if isinstance(bands, list) else bands is None
+    if not each or (bands is not None and len(bands) != len(fnames)):
         raise BadInput(f"{key}.bands: must be a list of bands for each of {fnames!r}")
     names = None if bands is None else tuple(tuple(map(str, one)) for one in bands)
     return ItemSpec(tuple(map(str, fnames)), names, spec.get("name"))
@@ -253,38 +273,14 @@ def _item_spec(spec: Any, key: str) -> ItemSpec:
 def _query(spec: Any, key: str) -> Query:
     keys = ("space_mode", "time_mode", "min_matches", "max_matches", "period_duration",
             "mosaic_compositing_overlaps", "per_period_mosaic_reverse_time_order")  # fmt: skip
-    _known_keys(spec, keys, key)
-    _one_of(spec.get("time_mode", "WITHIN"), ("WITHIN",), f"{key}.time_mode")
-    _one_of(spec.get("mosaic_compositing_overlaps", 1), (1,), f"{key}.mosaic_compositing_overlaps")
+    known_keys(spec, keys, key)
+    one_of(spec.get("time_mode", "WITHIN"), ("WITHIN",), f"{key}.time_mode")
+    one_of(spec.get("mosaic_compositing_overlaps", 1), (1,), f"{key}.mosaic_compositing_overlaps")
     period = spec.get("period_duration")
     return Query(
-        _one_of(spec.get("space_mode", "MOSAIC"), SPACE_MODES, f"{key}.space_mode"),
-        _whole(spec.get("max_matches", 1), f"{key}.max_matches", 1),
-        _whole(spec.get("min_matches", 0), f"{key}.min_matches", 0),
-        None if period is None else seconds(period, f"{key}.period_duration"),
+        one_of(spec.get("space_mode", "MOSAIC"), SPACE_MODES, f"{key}.space_mode"),
+        whole(spec.get("max_matches", 1), f"{key}.max_matches", 1),
+        whole(spec.get("min_matches", 0), f"{key}.min_matches", 0),
+        None if period is None else _lasting(period, f"{key}.period_duration"),
         bool(spec.get("per_period_mosaic_reverse_time_order", True)),
     )
-
-
-def _known_keys(spec: Any, keys: tuple[str, ...], where: str) -> None:
-    if not isinstance(spec, Mapping):
-        raise BadInput(f"{where}: must be a mapping, not {spec!r}")
-    for name in spec:
-        if name not in keys:
-            raise BadInput(f"{where}: {name!r} is not supported", hint=did_you_mean(str(name), keys))
-
-
-def _one_of(value: Any, choices: tuple[Any, ...], key: str) -> Any:
-    if value not in choices:
-        raise BadInput(f"{key}: {value!r} is not supported", hint=f"one of {', '.join(map(str, choices))}")
-    return value
-
-
-def _whole(value: Any, key: str, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise BadInput(f"{key}: must be a whole number, at least {least}, not {value!r}")
-    return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,28 +1,26 @@
 """The program `evaluate`: a combined result against labels, and how much of the request it answers.
 
-What is counted how stands in confusion.py, coverage.py and seams.py.
+What is counted how stands in comparing.py, confusion.py, coverage.py and seams.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipelines.errors import BadInput
-from pipelines.esrun import confusion, coverage, seams
-from pipelines.esrun.class_maps import NONE, Labels, blocks, burnt, numbers, opened, read_labels
+from pipelines.esrun import coverage, seams
+from pipelines.esrun.class_maps import read_labels
 from pipelines.esrun.colours import Legend
-from pipelines.esrun.confusion import Confusion
-from pipelines.esrun.features import FeatureCollection, read_features
+from pipelines.esrun.comparing import compare
+from pipelines.esrun.features import Feature, FeatureCollection, read_features
 from pipelines.esrun.project import Project, load_project
 from pipelines.esrun.scratch import OUTPUT_LAYER, Part, Results
-from pipelines.program import run, write_json
-
-if TYPE_CHECKING:
-    from pipelines.esrun.confusion import Matrix
+from pipelines.esrun.seams import Overlap
+from pipelines.esrun.tiles import tiles_of
+from pipelines.program import run, write_json, writing
 
 EPILOG = """\b
 Example:
@@ -55,33 +53,31 @@ def command(
 ) -> None:
     """Compare a combined result to labels, class by class.
 
-    Pixels count where both the result and the labels have a class. `seam_disagreement` is the share of the
-    pixels of overlapping windows on which they differ, `coverage` that of the request which has a result,
-    `window_success_rate` that of the windows which have an output.
+    All labels within the request count, and one without a prediction is missed. `seam_disagreement` is the
+    share of the pixels of overlapping windows on which they differ, `coverage` that of the request which has
+    a result, `window_success_rate` that of the windows which have an output.
     """
     project = load_project(project_path)
     legend = classes_of(project)
     labels = read_labels(labels_fpath, legend, label_property)
     request = read_features(project.request(request_geometry_path))
-    found = Results(Path(results))
-    datasets = listed(outputs)
-    measured = measure(found, labels, request)
+    found, datasets = Results(Path(results)), listed(outputs)
+    measured, seam = compare(found, labels, request), seams.overlap(_rasters(datasets))
+    partitions = None if partitions_dpath is None else Path(partitions_dpath)
     metrics = {
-        "macro_f1": measured.macro_f1(),
-        "overall_accuracy": measured.accuracy(),
-        "miou": measured.mean_iou(),
-        "coverage": coverage_of(found, request),
-    }
-    seam = seams.overlap(_rasters(datasets))
-    if seam.share is not None:
-        metrics["seam_disagreement"] = seam.share
-    if partitions_dpath is not None and datasets:
-        metrics["window_success_rate"] = success_rate(Path(partitions_dpath), datasets)
-    more = {"compared": measured.total, "overlapping_pixels": seam.pixels, "differing_pixels": seam.different}
-    if confusion_fpath is not None:
-        write_json(confusion_fpath, measured.to_json())
+        "macro_f1": measured.macro_f1(), "overall_accuracy": measured.accuracy(),
+        "miou": measured.mean_iou(), "coverage": coverage_of(found, request),
+        **of_windows(seam, datasets, partitions),
+    }  # fmt: skip
+    more = {
+        "compared": measured.total, "without_prediction": int(measured.missed.sum()),
+        "overlapping_pixels": seam.pixels, "differing_pixels": seam.different,
+    }  # fmt: skip
     info = {"program": "pipelines.esrun.evaluate", "label_property": labels.property_name}
-    write_json(eval_fpath, {"info": [info], "result": {"metrics": metrics, **more}})
+    with writing(eval_fpath) as temporary:  # it comes last, and where it cannot be neither is the other
+        write_json(temporary, {"info": [info], "result": {"metrics": metrics, **more}})
+        if confusion_fpath is not None:
+            write_json(confusion_fpath, measured.to_json())
 
 
 def classes_of(project: Project) -> Legend:
@@ -93,45 +89,29 @@ def classes_of(project: Project) -> Legend:
     return legend(project, () if fields else load_model_config(project, project.path).classes)
 
 
-def measure(results: Results, labels: Labels, request: FeatureCollection) -> Confusion:
-    """Predicted classes against true ones.
-
-    Rasters are compared pixel by pixel; features of a result to a raster of labels on its grid; features to
-    features label by label, each with the first result that meets it.
-
-    Raises:
-        BadInput: no result, or none that meets a label.
-    """
-    size = len(labels.legend.labels)
-    tiles = rasters(results)
-    if tiles:
-        matrix = sum((_tile(path, labels) for path in tiles), start=_zero(size))
-    elif not results.vector.is_file():
-        raise BadInput("holds neither results_raster/*.tif nor result.geojson", where=results.path)
-    elif labels.features is None:
-        matrix = _features_on_raster(read_features(results.vector, need=False), labels)
-    else:
-        matrix = _features(read_features(results.vector, need=False), labels)
-    if matrix.sum() == 0:
-        raise BadInput(f"meets no result in {results.path}", where=labels.path)
-    return Confusion(labels.legend.labels, matrix)
-
-
 def coverage_of(results: Results, request: FeatureCollection) -> float:
-    tiles = rasters(results)
+    tiles = tiles_of(results)
     if tiles:
         return coverage.of_rasters(tiles, request)
     return coverage.of_features(read_features(results.vector, need=False), request)
+
+
+def of_windows(seam: Overlap, datasets: Sequence[Path], partitions: Path | None) -> dict[str, float]:
+    """The metrics of windows, those that there is anything to say of."""
+    found = {} if seam.share is None else {"seam_disagreement": seam.share}
+    if partitions is not None and datasets:
+        found["window_success_rate"] = success_rate(partitions, datasets)
+    return found
 
 
 def success_rate(partitions: Path, datasets: Sequence[Path]) -> float:
     """The share of the windows asked for whose output is complete.
 
     Raises:
-        BadInput: no partition has any window.
+        BadInput: no partition has any window, or one has no name.
     """
     wanted = {
-        (Part(path.parent).group, feature.properties["oe_window_name"])
+        (Part(path.parent).group, _name(feature, path))
         for path in sorted(partitions.glob("*/windows.geojson"))
         for feature in read_features(path, need=False)
     }
@@ -145,8 +125,11 @@ def success_rate(partitions: Path, datasets: Sequence[Path]) -> float:
     return len(wanted & done) / len(wanted)
 
 
-def rasters(results: Results) -> list[Path]:
-    return sorted(results.rasters.glob("*.tif"))
+def _name(window: Feature, path: Path) -> str:
+    name = window.named("window_name")
+    if not isinstance(name, str):
+        raise BadInput("a feature has no oe_window_name", where=path)
+    return name
 
 
 def listed(texts: Sequence[str]) -> list[Path]:
@@ -154,13 +137,20 @@ def listed(texts: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, texts):
         if path.is_file():
-            found += [Path(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+            found += [Path(line) for line in _text(path).splitlines() if line]
         else:
             found.append(path)
     for path in found:
         if not path.is_dir():
             raise BadInput("no such folder", where=path)
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise BadInput("is neither a folder nor a text file that lists some", where=path) from None
 
 
 def _rasters(datasets: Sequence[Path]) -> list[Path]:
@@ -170,54 +160,6 @@ def _rasters(datasets: Sequence[Path]) -> list[Path]:
         for path in sorted(dataset.glob(f"windows/*/*/layers/{OUTPUT_LAYER}/*/*.tif")):
             found.setdefault(path.parts[-5], path)
     return list(found.values())
-
-
-def _tile(path: Path, labels: Labels) -> Matrix:
-    matrix = _zero(len(labels.legend.labels))
-    with opened(path) as image:
-        for window, block in blocks(image):
-            valid = image.read_masks(1, window=window) > 0
-            predicted = numbers(image.read(1, window=window), valid, labels.legend)
-            matrix += confusion.count(predicted, labels.numbers(block), len(labels.legend.labels))
-    return matrix
-
-
-def _features_on_raster(results: FeatureCollection, labels: Labels) -> Matrix:
-    """On the grid of the labels; where results overlap the later one counts."""
-    shapes = [(one.geometry, _predicted(one.properties, labels)) for one in results]
-    matrix = _zero(len(labels.legend.labels))
-    with opened(labels.path) as image:
-        for _, block in blocks(image):
-            predicted = burnt([pair for pair in shapes if pair[1] != NONE], block)
-            matrix += confusion.count(predicted, labels.numbers(block), len(labels.legend.labels))
-    return matrix
-
-
-def _features(results: FeatureCollection, labels: Labels) -> Matrix:
-    import numpy as np
-    import shapely
-
-    assert labels.features is not None
-    tree = shapely.STRtree([one.geometry for one in results])
-    pairs = []
-    for label in labels.features:
-        met = tree.query(label.geometry, predicate="dwithin", distance=coverage.NEAR)
-        if len(met):
-            first = results.features[int(met.min())]
-            pairs.append((_predicted(first.properties, labels), labels.number(label.properties)))
-    predicted, actual = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return confusion.count(predicted, actual, len(labels.legend.labels))
-
-
-def _predicted(properties: Any, labels: Labels) -> int:
-    found = labels.legend.index(properties.get(labels.legend.property_name))
-    return NONE if found is None else found
-
-
-def _zero(size: int) -> Matrix:
-    import numpy as np
-
-    return np.zeros((size, size), dtype=np.int64)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ What a request or an annotation means beyond that does not belong here.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -103,6 +104,9 @@ def _feature(item: Any, number: int, path: str | os.PathLike[str]) -> Feature:
     properties = item.get("properties") or {}
     if not isinstance(properties, Mapping):
         raise BadInput(f"{place}: properties are {properties!r}, not a mapping", where=path)
+    for key, value in properties.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(f"{place}: {key} is {value}, which JSON has not", where=path, hint="use null")
     found = Feature(_shape(item["geometry"], place, path), dict(properties), item.get("id"))
     try:
         span = found.time_range
@@ -140,12 +144,18 @@ def _shape(geometry: Mapping[str, Any], place: str, path: str | os.PathLike[str]
 def _check_rings(geometry: Mapping[str, Any], place: str, path: str | os.PathLike[str]) -> None:
     """Shapely closes an open ring in silence; an open one is more often a cut file."""
     kind, points = geometry.get("type"), geometry.get("coordinates")
-    polygons = {"Polygon": [points], "MultiPolygon": points}.get(str(kind), [])
-    for ring in (ring for polygon in polygons or [] for ring in polygon or []):
+    polygons = {"Polygon": [points], "MultiPolygon": points}.get(str(kind))
+    for ring in (ring for polygon in _listed(polygons) for ring in _listed(polygon)):
         if isinstance(ring, list) and (len(ring) < 4 or ring[0] != ring[-1]):
             raise BadInput(f"{place}: a ring of its {kind} is not closed", where=path)
-    for part in geometry.get("geometries") or []:
-        _check_rings(part, place, path)
+    for part in _listed(geometry.get("geometries")):
+        if isinstance(part, Mapping):
+            _check_rings(part, place, path)
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list as it is; anything else, which shapely complains of, as an empty one."""
+    return value if isinstance(value, list) else []
 
 
 def _time(text: Any) -> datetime:

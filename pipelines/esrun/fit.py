@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from pipelines.esrun.dataset import Dataset
     from pipelines.esrun.project import Project
 
+EPILOG = """\b
+Example:
+  python -m pipelines.esrun.fit --project_path=project --dataset=scratch/dataset \\
+      --dst=project/checkpoint.ckpt --epochs=30 --seed=0"""
 
-@click.command()
+
+@click.command(name="fit", epilog=EPILOG)
 @click.option("--project_path", required=True, help="Project directory: model.yaml and esrun.yaml.")
 @click.option("--dataset", required=True, help="Dataset with labelled windows and their images.")
 @click.option("--dst", required=True, help="Checkpoint to write.")
@@ -34,10 +39,6 @@ def command(project_path: str, dataset: str, dst: str, metrics_fpath: str | None
     """Train on the windows of the split `train`, and judge the last weights on `val` and `test`.
 
     Options that are not given are those of `fit:` in model.yaml. The same seed gives the same file.
-
-    Example:
-    python -m pipelines.esrun.fit --project_path=project --dataset=scratch/dataset
-    --dst=project/checkpoint.ckpt --epochs=30 --seed=0
     """
     from pipelines.esrun.dataset import Dataset
     from pipelines.esrun.project import load_project

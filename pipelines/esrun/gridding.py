@@ -11,6 +11,7 @@ from typing import Any
 
 from kwdag.errors import did_you_mean
 from pipelines.esrun.projection import Bounds
+from pipelines.esrun.rasterizing import check_size
 
 CENTER_CROP, PAD_TO_FILL = "center_crop", "pad_to_fill"
 
@@ -26,7 +27,7 @@ class GridConfig:
             corner on, the last ones reaching out of the area. In any case of letters.
 
     Raises:
-        ValueError: a size below 1, or another strategy.
+        ValueError: a size below 1 or far too large, or another strategy.
     """
 
     window_size_px: int
@@ -36,6 +37,7 @@ class GridConfig:
         size, strategy = self.window_size_px, str(self.gridding_strategy).lower()
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"window_size_px: {size!r} is no whole number above 0")
+        check_size(size, "window_size_px")
         if strategy not in (CENTER_CROP, PAD_TO_FILL):
             raise ValueError(
                 f"gridding_strategy: {self.gridding_strategy!r} is neither CENTER_CROP nor PAD_TO_FILL"

@@ -17,6 +17,7 @@ from typing import Any
 
 from pipelines.errors import BadInput
 from pipelines.esrun.dataset import Dataset, Window
+from pipelines.esrun.filled import is_filled
 from pipelines.esrun.project import Project
 from pipelines.esrun.scratch import OUTPUT_LAYER, Part
 
@@ -196,18 +197,24 @@ def _check_built(windows: Sequence[Window], job: _Job) -> None:
     """A window may have no images; one that was never asked for images has not been built."""
     from pipelines.esrun import reading
 
+    layers = {one.input.layer for one in job.places}
     for window in windows:
         place = job.source.window_dpath(window)
-        if not (place / "items.json").is_file() and not reading.files(job.source, window, job.places):
-            layers = ", ".join(one.input.layer for one in job.places)
-            raise BadInput(f"has no layer {layers} yet", where=place, hint="build the dataset first")
+        if (place / "items.json").is_file():
+            built = is_filled(job.source, window, layers)
+        else:  # made by hand
+            built = bool(reading.files(job.source, window, job.places))
+        if not built:
+            names = ", ".join(sorted(layers))
+            raise BadInput(f"has no layer {names} yet", where=place, hint="build the dataset first")
 
 
 def _band(source: Dataset) -> str | None:
     """The one band that the dataset's config declares for the output layer, if it does."""
-    sets = (source.config().get("layers") or {}).get(OUTPUT_LAYER, {}).get("band_sets") or []
-    bands = sets[0].get("bands") or [] if sets else []
-    return str(bands[0]) if len(bands) == 1 else None
+    from pipelines.esrun.reading import band_sets
+
+    sets = band_sets(source).get(OUTPUT_LAYER) or [()]
+    return sets[0][0] if len(sets[0]) == 1 else None
 
 
 def _batches(windows: Sequence[Window], size: int, stride: int) -> Iterator[list[Window]]:

@@ -75,7 +75,10 @@ def _allowed(project: Project, label_property: str) -> dict[str, Label]:
     named = [one for one in fields if one.get("property_name") == label_property]
     meant = named or (fields if len(fields) == 1 else [])
     found: dict[str, Label] = {}
-    for row in (meant[0].get("allowed_values") or []) if meant else []:
+    rows = (meant[0].get("allowed_values") or []) if meant else []
+    if not isinstance(rows, list):
+        raise BadInput(f"{key}: allowed_values must be a list, not {rows!r}", where=project.config_fpath)
+    for row in rows:
         value = _number(row.get("value")) if isinstance(row, Mapping) else None
         if value is None:
             raise BadInput(f"{key}: {row!r} of allowed_values has no value", where=project.config_fpath)

@@ -5,6 +5,7 @@ Choosing, preparing and splitting are done by the tools of `window_prep`; images
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
 from collections import Counter
@@ -57,7 +58,6 @@ def prepare_labeled_windows(project: Project, dataset: Dataset, workers: int = 0
     tasks = list(prep.sampler.sample(tasks))
     for task in tasks:
         prep.preparer.check(task)
-    (dataset.path / SUMMARY).unlink(missing_ok=True)  # it would speak of windows that are being replaced
     tally = _Tally(classes)
     for windows in _prepared(prep, tasks, dataset, layer, workers):
         for labelled, split in windows:
@@ -91,6 +91,8 @@ def _prepared(
             found = [one for made in pool.map(prep.preparer.prepare_labeled_windows, some) for one in made]
             # not in the threads: a user's splitter may draw from a sequence
             chosen = [(one, _checked(prep.splitter.choose_split_for_window(one), one)) for one in found]
+            if chosen:  # it would speak of windows that are being replaced
+                (dataset.path / SUMMARY).unlink(missing_ok=True)
             list(pool.map(lambda pair: _write(dataset, prep, layer, *pair), chosen))
             bar.update(len(some))
             yield chosen
@@ -137,7 +139,12 @@ def _layer(project: Project, prep: WindowPrep) -> tuple[dict[str, Any], LabelLay
                        "VectorLabelsWindowPreparer", where=project.config_fpath)  # fmt: skip
     dtype = preparer.label_dtype if isinstance(preparer, RasterLabelsWindowPreparer) else None
     path = project.dataset_config
-    return with_label_layer(read_json(path), path, names.label_layer, names.label_property, dtype)
+    data = read_json(path)
+    try:
+        json.dumps(data, allow_nan=False)
+    except ValueError:
+        raise BadInput("holds a number that is none (NaN or Infinity)", where=path) from None
+    return with_label_layer(data, path, names.label_layer, names.label_property, dtype)
 
 
 def _check_same(dataset: Dataset, config: dict[str, Any], layer: LabelLayer) -> None:
@@ -145,7 +152,7 @@ def _check_same(dataset: Dataset, config: dict[str, Any], layer: LabelLayer) -> 
     place = dataset.path / "config.json"
     if place.exists():
         old, new = (
-            {name: spec for name, spec in one["layers"].items() if name != layer.name}
+            {name: spec for name, spec in (one.get("layers") or {}).items() if name != layer.name}
             for one in (read_json(place), config)
         )
         if old != new:

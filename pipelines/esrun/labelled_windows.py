@@ -5,6 +5,7 @@ How it is made, split and written does not belong here.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,10 +57,14 @@ class LabeledWindow:
 
 
 def window_name(task: AnnotationTask, projection: Projection, bounds: Bounds, number: int = 0) -> str:
-    """A name that stays the same whatever the order of annotations.
+    """A name that stays the same whatever the order of annotations, fit for a folder's name.
+
+    Where the task's id is not, 8 letters of its hash tell it from another that looks alike then.
 
     Args:
         number: counts the task's windows on the very same pixels.
     """
     words = ["task", task.task_id, projection.crs.rpartition(":")[2], *map(str, bounds[:2])]
-    return re.sub(r"[^\w.-]", "-", "_".join(words + ([str(number)] if number else [])))
+    text = "_".join(words + ([str(number)] if number else []))
+    fit = re.sub(r"[^\w.-]", "-", text)
+    return fit if fit == text else f"{fit}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -209,6 +209,8 @@ def _image_file(
             if image.crs is None:
                 raise BadInput("has no coordinate reference system", where=path)
             corners = [(0, 0), (image.width, 0), (image.width, image.height), (0, image.height)]
+            if _end(image) > size:
+                raise BadInput("ends too early: a copy that was cut short?", where=path)
             t, crs, nodata, count = image.transform, image.crs, image.nodatavals, image.count
     except RasterioError as error:
         raise BadInput(f"cannot be opened ({error})", where=path) from None
@@ -222,6 +224,18 @@ def _image_file(
         (math.hypot(t.a, t.d), math.hypot(t.b, t.e)), tuple(nodata),
     )  # fmt: skip
     return found, footprint
+
+
+def _end(image: Any) -> int:
+    """Where in a GeoTIFF its last pixels end, in bytes; 0 of any other file, and where there are none."""
+    if image.driver != "GTiff":
+        return 0
+    (height, width), band = image.block_shapes[-1], image.count
+    row, column = (image.height - 1) // height, (image.width - 1) // width
+    said = [
+        image.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=band) for what in ("OFFSET", "SIZE")
+    ]
+    return 0 if None in said else sum(map(int, said))
 
 
 def _vector_item(folder: Path, fname: str) -> Item:

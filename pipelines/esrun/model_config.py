@@ -5,6 +5,7 @@ Weights and pixels do not belong here.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -108,7 +109,9 @@ class ModelConfig:
         """The network with fresh weights. Raises BadInput: no torch module, arguments that do not fit."""
         from torch import nn
 
-        if not isinstance(self.model.get("class_path"), str):
+        name, args = self.model.get("class_path"), self.model.get("init_args") or {}
+        fits = isinstance(name, str) and isinstance(args, Mapping)
+        if not fits or not issubclass(find_class(str(name), "model", self.fpath), nn.Module):
             return build(self.model, nn.Module, "model", self.fpath)  # says what is wrong
         return build(self.architecture(classes), nn.Module, "model", self.fpath)
 
@@ -202,7 +205,7 @@ def _inputs(listed: Any, path: Path) -> tuple[Input, ...]:
         if not bands or not isinstance(item.get("layer"), str):
             raise BadInput(f"{key}: needs layer and bands", where=path)
         nodata = item.get("nodata")
-        if nodata is not None and (isinstance(nodata, bool) or not isinstance(nodata, int | float)):
+        if nodata is not None and not _is_number(nodata):
             raise BadInput(f"{key}.nodata: {nodata!r} is no number", where=path)
         found.append(Input(item["layer"], bands, _count(item, "steps", path, 1, f"{key}.") or 1, nodata))
     return tuple(found)
@@ -230,7 +233,7 @@ def _normalise(data: Any, channels: int, path: Path) -> Normalisation | None:
 
 def _per_channel(value: Any, key: str, channels: int, path: Path) -> tuple[float, ...]:
     numbers = value if isinstance(value, list) else [value] * channels
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
+    if not all(_is_number(one) for one in numbers):
         raise BadInput(f"{key}: {value!r} are no numbers", where=path)
     if len(numbers) != channels:
         raise BadInput(f"{key}: has {len(numbers)} numbers for {channels} channels", where=path)
@@ -243,7 +246,7 @@ def _training(data: Any, path: Path) -> Training:
     _known(data, [one.name for one in fields(Training)], "fit", path)
     found = {key: _count(data, key, path, 0 if key == "seed" else 1, "fit.") for key in data if key != "lr"}
     lr = data.get("lr", Training.lr)
-    if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 < lr < float("inf"):
+    if not _is_number(lr) or lr <= 0:
         raise BadInput(f"fit.lr: {lr!r} is no number above 0", where=path)
     return Training(lr=float(lr), **{key: value for key, value in found.items() if value is not None})
 
@@ -253,6 +256,10 @@ def _count(data: Mapping[str, Any], key: str, path: Path, least: int, before: st
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
         raise BadInput(f"{before}{key}: {value!r} is no whole number from {least} on", where=path)
     return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _known(data: Mapping[str, Any], names: Sequence[str], key: str, path: Path) -> None:

@@ -179,11 +179,6 @@ class Mosaic:
         return values, depths > 0
 
 
-def _order(piece: tuple[Bounds, int]) -> tuple[int, ...]:
-    (left, top, right, bottom), number = piece
-    return top, left, bottom, right, number
-
-
 def _depth(window: Bounds, part: Bounds) -> np.ndarray:
     """A number for each pixel of ``part`` that grows with its distances to the edges of ``window``.
 

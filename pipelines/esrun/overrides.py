@@ -44,11 +44,15 @@ def _with(project: Project, spec: Any, tool: str, argument: str, name: str, valu
     key, where = f"{SECTION}.{tool}", project.config_fpath
     if not isinstance(spec, Mapping) or not isinstance(spec.get("class_path"), str):
         raise BadInput(f"{key}: has no class_path that could take --{name}", where=where)
+    args = spec.get("init_args") or {}
+    if not isinstance(args, Mapping):
+        raise BadInput(f"{key}.init_args: must be a mapping, not {args!r}", where=where)
     taken = inspect.signature(find_class(spec["class_path"], key, where)).parameters
-    if argument not in taken:
+    free = any(one.kind is one.VAR_KEYWORD for one in taken.values())  # handed on to the class it is made of
+    if argument not in taken and not free:
         raise BadInput(
             f"{key}: {spec['class_path'].rpartition('.')[2]} takes no {argument}, so --{name} cannot set it",
             where=where,
             hint=f"it takes {', '.join(taken)}",
         )
-    return {**spec, "init_args": {**(spec.get("init_args") or {}), argument: value}}
+    return {**spec, "init_args": {**args, argument: value}}

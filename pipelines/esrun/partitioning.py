@@ -18,6 +18,7 @@ from pipelines.esrun.project import PARTITIONING, Project
 from pipelines.esrun.projection import Bounds, Placed, Projection, to_lonlat
 from pipelines.esrun.pruning import parts_of, pieces
 from pipelines.esrun.scratch import Part
+from pipelines.esrun.thin_features import handed_out
 from pipelines.esrun.tools.partitioners.partition_interface import PartitionInterface
 from pipelines.esrun.window_names import window_name
 from pipelines.program import staged, write_json
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 LISTING = "partitions.json"
 Wanted = list[tuple[Feature, list["BaseGeometry"]]]  # a feature of a partition, what it holds of the request
 PREFIX = "partition_"
+FARTHEST = 2**40  # pixels; the world in tenths of a millimetre
 
 
 def partition(project: Project, request: Path, out: Path) -> list[str]:
@@ -36,7 +38,8 @@ def partition(project: Project, request: Path, out: Path) -> list[str]:
     Features of windows.geojson are windows in lon/lat with the properties of the request's feature and
     `oe_window_name`, `_crs`, `_x_resolution`, `_y_resolution` and `_bounds` (left, top, right, bottom in
     pixels). Partitions and windows that miss the request are left out, but numbers count them: `partition_3`
-    is the fourth cell, whatever the request holds of the first three. All is written, or nothing. What an
+    is the fourth cell, whatever the request holds of the first three. Cells of points and lines hold these
+    instead of the cell, see `handed_out`. All is written, or nothing. What an
     earlier request left in ``out`` goes, and so do results of partitions that are now others.
 
     Returns:
@@ -56,8 +59,8 @@ def partition(project: Project, request: Path, out: Path) -> list[str]:
             windows = _windows(windower, wanted, request)
             if windows:
                 part = Part(hidden / f"{PREFIX}{number}")
-                _write(part.request, (feature for feature, _ in wanted))
-                _write(part.windows, windows)
+                _write(part.request, (feature for feature, _ in wanted), request)
+                _write(part.windows, windows, request)
                 ids.append(part.id)
         if not ids:
             raise BadInput("no partition holds any of its features", where=request)
@@ -74,10 +77,13 @@ def listing(ids: Iterable[str]) -> list[dict[str, Any]]:
 
 def _partitions(found: Sequence[FeatureCollection], asked: FeatureCollection) -> Iterator[tuple[int, Wanted]]:
     """Numbers of the partitions that hold something of the request, with those of their features that do."""
-    shapes = [feature.geometry for part in found for feature in part]
-    inside = pieces(parts_of(asked), shapes)
-    for number, part in enumerate(found):
-        wanted = [(feature, held) for feature in part if (held := next(inside))]
+    parts = handed_out(found, asked)
+    cells = {id(feature) for part in found for feature in part}
+    inside = pieces(parts_of(asked), [one.geometry for part in parts for one in part if id(one) in cells])
+    for number, part in enumerate(parts):
+        # what was cut out of a line does not meet it to the last digit
+        all_held = [(one, next(inside) if id(one) in cells else [one.geometry]) for one in part]
+        wanted = [(feature, held) for feature, held in all_held if held]
         if wanted:
             yield number, wanted
 
@@ -96,7 +102,11 @@ def _windows(windower: PartitionInterface, wanted: Wanted, request: Path) -> lis
 
 
 def _at_least_a_pixel(bounds: Bounds) -> Bounds:
+    """Raises BadInput: a window beyond any pixel of the world."""
     left, top, right, bottom = bounds
+    if max(map(abs, bounds)) > FARTHEST:
+        raise BadInput(f"a window reaches to pixel {max(map(abs, bounds)):.1e}",
+                       hint="is its size in pixels, and the resolution in units of the CRS?")  # fmt: skip
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
@@ -172,9 +182,15 @@ def _same_files(old: Part, new: Part) -> bool:
     return all(a.is_file() and a.read_bytes() == b.read_bytes() for a, b in pairs)
 
 
-def _write(path: Path, features: Iterable[Feature]) -> None:
-    """GeoJSON with a feature a line: json writes it ten times as fast as with an indent."""
-    lines = [json.dumps(one.to_json(), sort_keys=True, allow_nan=False) for one in features]
+def _write(path: Path, features: Iterable[Feature], where: Path) -> None:
+    """GeoJSON with a feature a line: json writes it ten times as fast as with an indent.
+
+    Raises BadInput: a feature of the file ``where`` cannot be written, such as one that says NaN.
+    """
+    try:
+        lines = [json.dumps(one.to_json(), sort_keys=True, allow_nan=False) for one in features]
+    except ValueError as error:
+        raise BadInput(f"a feature says what JSON cannot ({error})", where=where) from None
     path.parent.mkdir(parents=True, exist_ok=True)
     text = ",\n".join(lines)
     path.write_text(f'{{"features": [\n{text}\n], "type": "FeatureCollection"}}\n', encoding="utf-8")

@@ -27,11 +27,14 @@ def command(
     project_path: str, partition_dpath: str, dataset: str, output: str | None, dst: str, allow_missing: bool,
     summary_fpath: str | None,
 ) -> None:  # fmt: skip
-    """Make result.geojson or results_raster/*.tif of a partition, as the project's strategies say.
+    """Make the result of a partition, as the strategies of the project say.
 
+    Writes result.geojson or results_raster/*.tif, and results.json last.
+
+    \b
     Example:
-    python -m pipelines.esrun.postprocess --project_path=park --partition_dpath=scratch/partitions/partition_0
-    --dataset=scratch/dataset_0 --dst=scratch/partitions/partition_0
+      python -m pipelines.esrun.postprocess --project_path=park --dataset=scratch/dataset_0 \\
+        --partition_dpath=scratch/partitions/partition_0 --dst=scratch/partitions/partition_0
     """
     from pipelines.esrun.dataset import Dataset
     from pipelines.esrun.postprocessing import postprocess

@@ -13,6 +13,7 @@ from kwdag.errors import did_you_mean
 from pipelines.errors import BadInput
 from pipelines.esrun.dataset import Dataset
 from pipelines.esrun.features import read_features
+from pipelines.esrun.filled import is_filled
 from pipelines.esrun.project import load_project
 from pipelines.esrun.scratch import Part, Results, Scratch
 from pipelines.program import read_json, write_json
@@ -121,11 +122,11 @@ class EsPredictRunner:
             BadInput: no such partition here.
         """
         wanted = [partition_ids] if isinstance(partition_ids, str) else list(partition_ids)
-        found = [self.scratch.partition(name) for name in dict.fromkeys(wanted)]
-        for part in found:
+        found = {name: self.scratch.partition(name) for name in wanted}
+        for name, part in found.items():
             if part.path.parent != self.scratch.partitions or not part.request.is_file():
-                raise self._unknown(part.id)
-        return found
+                raise self._unknown(name)
+        return list(found.values())
 
     def _unknown(self, partition_id: str) -> BadInput:
         known = self.partition_ids()
@@ -135,10 +136,10 @@ class EsPredictRunner:
         return BadInput(f"has no partition {partition_id!r}", where=self.scratch.path, hint=hint)
 
     def _is_built(self, part: Part) -> bool:
-        """Whether the dataset has just the windows that the partition asks for now."""
+        """Whether the dataset has just the windows that the partition asks for now, with all their images."""
         asked = {feature.properties["oe_window_name"] for feature in read_features(part.windows, need=False)}
-        folder = self.dataset.path / "windows" / part.group
-        return asked == {path.parent.name for path in folder.glob("*/items.json")}
+        there = {window.name: window for window in self.dataset.windows([part.group])}
+        return asked == set(there) and all(is_filled(self.dataset, window) for window in there.values())
 
     def _check_scratch(self) -> None:
         """Raise BadInput where the scratch directory holds another request, or another dataset."""

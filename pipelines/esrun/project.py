@@ -81,7 +81,7 @@ class Project:
         Raises:
             BadInput: it is not there, or does not describe a ``base``.
         """
-        spec = (self.config.get(section) or {}).get(name)
+        spec = self.section(section).get(name)
         if spec is None and default is not None:
             return default()
         if spec is None:
@@ -119,7 +119,7 @@ def _present(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     """Older files have the partitioners at top level and post-processing in a file of its own."""
     found = {key: value for key, value in data.items() if key not in PARTITIONING}
     old = {key: data[key] for key in PARTITIONING if key in data}
-    if old:
+    if old and isinstance(found.get("partition_strategies") or {}, Mapping):
         found["partition_strategies"] = {**old, **(found.get("partition_strategies") or {})}
     beside = folder / POSTPROCESSING
     if "postprocessing_strategies" not in found and beside.is_file():

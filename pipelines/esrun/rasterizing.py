@@ -86,8 +86,16 @@ def check_nodata(nodata_value: float, dtype: str) -> None:
     if not check_dtype(dtype):
         raise ValueError(f"dtype: {dtype!r} is no type of pixels, such as uint8 or float32")
     kind = np.dtype(dtype)
-    if kind.kind in "iu" and not np.iinfo(kind).min <= nodata_value <= np.iinfo(kind).max:
-        raise ValueError(f"nodata_value: {nodata_value} is no {dtype}")
+    if kind.kind in "iu":
+        limits = np.iinfo(kind)
+        if not limits.min <= nodata_value <= limits.max or nodata_value != int(nodata_value):
+            raise ValueError(f"nodata_value: {nodata_value} is no {dtype}")
+
+
+def check_size(side: int, name: str) -> None:
+    """Raises ValueError: a window of so many pixels a side does not fit the memory."""
+    if side * side > MOST:
+        raise ValueError(f"{name}: {side} pixels a side are too many for one window")
 
 
 def resolution(value: float) -> float:

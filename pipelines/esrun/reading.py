@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.errors import BadInput
 from pipelines.esrun.dataset import Dataset, Window
@@ -40,17 +40,35 @@ def sources(dataset: Dataset, inputs: Sequence[Input], model_fpath: Path) -> tup
     Raises:
         BadInput: a layer or a band that the dataset does not have.
     """
-    layers = dataset.config().get("layers") or {}
+    layers = band_sets(dataset)
     return tuple(_source(one, layers, dataset, model_fpath) for one in inputs)
 
 
-def _source(one: Input, layers: Mapping[str, Any], dataset: Dataset, model_fpath: Path) -> Source:
+def band_sets(dataset: Dataset) -> dict[str, list[tuple[str, ...]]]:
+    """The bands of each file of a layer, by the layer's name, as the dataset's config has them.
+
+    Raises:
+        BadInput: there is no config, or it is none.
+    """
+    config = dataset.config()
+    try:
+        return {
+            name: [tuple(map(str, one["bands"])) for one in layer.get("band_sets") or []]
+            for name, layer in (config.get("layers") or {}).items()
+        }
+    except (AttributeError, KeyError, TypeError):
+        path = dataset.path / "config.json"
+        raise BadInput("needs layers, each a mapping, with the bands of its band_sets", where=path) from None
+
+
+def _source(
+    one: Input, layers: Mapping[str, Sequence[tuple[str, ...]]], dataset: Dataset, model_fpath: Path
+) -> Source:
     config = dataset.path / "config.json"
     if one.layer not in layers:
         hint = f"it has {', '.join(sorted(layers)) or 'none'}"
         raise BadInput(f"inputs: no layer {one.layer!r} in {config}", where=model_fpath, hint=hint)
-    sets = [tuple(map(str, each["bands"])) for each in layers[one.layer].get("band_sets") or []]
-    where = {band: (bands, number) for bands in sets for number, band in enumerate(bands, 1)}
+    where = {band: (bands, number) for bands in layers[one.layer] for number, band in enumerate(bands, 1)}
     for band in one.bands:
         if band not in where:
             hint = f"it has {', '.join(where) or 'none'}"

@@ -48,7 +48,8 @@ def stored(results: Results) -> Stored:
     if record.is_file():
         said = read_json(record)
         return Stored(str(said.get("partition_id", results.path.name)), results)
-    if results.vector.is_file() or results.rasters.is_dir():
+    interrupted = any(results.path.glob(f".*.{RECORD}"))  # the files are being moved, or were when it died
+    if not interrupted and (results.vector.is_file() or results.rasters.is_dir()):
         return Stored(results.path.name, results)
     raise BadInput("has no results", where=results.path, hint="post-process this partition first")
 

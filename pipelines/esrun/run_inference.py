@@ -11,8 +11,13 @@ import click
 
 from pipelines.program import run, write_json
 
+EPILOG = """\b
+Example:
+  python -m pipelines.esrun.run_inference --project_path=project --threshold=0.5 \\
+      --partition_dpath=scratch/partitions/partition_0 --dataset=scratch/dataset_0 --dst=scratch/dataset_0"""
 
-@click.command()
+
+@click.command(name="run_inference", epilog=EPILOG)
 @click.option(
     "--project_path", required=True, help="Project directory: model.yaml, checkpoint.ckpt, esrun.yaml."
 )
@@ -37,10 +42,6 @@ def command(
 
     Windows whose output is there, made by the same model from the same pixels, are left alone. A window that
     fails does not stop the others; in the end the program complains of it.
-
-    Example:
-    python -m pipelines.esrun.run_inference --project_path=project --threshold=0.5
-    --partition_dpath=scratch/partitions/partition_0 --dataset=scratch/dataset_0 --dst=scratch/dataset_0
     """
     from pipelines.esrun.dataset import Dataset
     from pipelines.esrun.inference import Settings, check, infer

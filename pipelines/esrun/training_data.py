@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from pipelines.errors import BadInput
-from pipelines.esrun import reading
+from pipelines.esrun import class_maps, reading
 from pipelines.esrun.colours import Legend
 from pipelines.esrun.dataset import Dataset, Window
 from pipelines.esrun.model_config import ModelConfig, Normalisation
 from pipelines.esrun.project import Project
 from pipelines.program import read_json
 
-UNKNOWN = -1
+UNKNOWN = class_maps.NONE
 SPLITS = ("train", "val", "test")
 
 
@@ -115,16 +115,12 @@ class _Labels:
 
         try:
             with rasterio.open(path) as image:
-                values, nodata = image.read(1), image.nodata
+                values, known = image.read(1), image.read_masks(1) > 0
         except rasterio.errors.RasterioError as error:
             raise BadInput(f"cannot be read ({error})", where=path) from None
         if values.shape != window.size:
             raise BadInput(f"has {values.shape} pixels, its window {window.size}", where=path)
-        numbers = np.full(values.shape, UNKNOWN, np.int16)
-        for value in np.unique(values):
-            found = None if nodata is not None and value == nodata else self.its.index(int(value))
-            numbers[values == value] = UNKNOWN if found is None else found
-        return numbers
+        return class_maps.numbers(values, known, self.its)
 
     def _vector(self, path: Any) -> int:
         """The class of the first feature that has one."""

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.errors import BadInput
-from pipelines.esrun.class_maps import NONE, Block, Labels, burnt, numbers, opened, read_labels
+from pipelines.esrun.class_maps import NONE, Block, Labels, burnt, read_labels
 from pipelines.esrun.colours import Legend
-from pipelines.esrun.evaluate import classes_of, rasters
+from pipelines.esrun.evaluate import classes_of
 from pipelines.esrun.features import FeatureCollection, read_features
 from pipelines.esrun.project import load_project
 from pipelines.esrun.projection import LONLAT
 from pipelines.esrun.scratch import Results
+from pipelines.esrun.tiles import classes_on, tiles_of
 from pipelines.program import run, writing
 
 if TYPE_CHECKING:
@@ -115,30 +116,14 @@ def drawn(results: Results, legend: Legend, canvas: Canvas) -> np.ndarray[Any, A
     Raises:
         BadInput: the folder holds no result.
     """
-    import numpy as np
-
-    block, found = canvas.block(), np.full(canvas.shape, NONE, dtype=np.int16)
-    tiles = rasters(results)
-    for path in tiles:
-        with opened(path) as image:
-            values, valid = _warped(image, block)
-        there = numbers(values, valid, legend)
-        found = np.where(there == NONE, found, there)
+    block, tiles = canvas.block(), tiles_of(results)
     if tiles:
-        return found
+        return classes_on(tiles, block, legend)
     if not results.vector.is_file():
         raise BadInput("holds neither results_raster/*.tif nor result.geojson", where=results.path)
     shapes = ((one.geometry, legend.index(one.properties.get(legend.property_name)))
               for one in read_features(results.vector, need=False))  # fmt: skip
     return burnt(_visible([(shape, number) for shape, number in shapes if number is not None], canvas), block)
-
-
-def _warped(image: Any, block: Block) -> tuple[Any, Any]:
-    from rasterio.vrt import WarpedVRT
-
-    height, width = block.shape
-    with WarpedVRT(image, crs=block.crs, transform=block.transform, width=width, height=height) as there:
-        return there.read(1), there.read_masks(1) > 0
 
 
 def _labels(labels: Labels, canvas: Canvas) -> np.ndarray[Any, Any]:

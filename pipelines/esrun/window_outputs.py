@@ -68,7 +68,7 @@ def write_output(
         shutil.rmtree(place, ignore_errors=True)
         hidden.replace(place)
     except OSError as error:
-        raise BadInput(f"cannot be written ({error.strerror})", where=place) from None
+        raise BadInput(f"cannot be written ({error.strerror or error})", where=place) from None
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
     target.complete(window, OUTPUT_LAYER)

@@ -56,7 +56,7 @@ def label_names(project: Project) -> Names:
                            hint=did_you_mean(str(key), known))  # fmt: skip
     given = {key: value for key, value in section.items() if key not in TOOLS and value is not None}
     for key, value in given.items():
-        if not isinstance(value, str) or not value or "/" in value:
+        if not isinstance(value, str) or value in ("", ".", "..") or "/" in value:
             raise BadInput(f"{SECTION}.{key}: {value!r} is no name", where=project.config_fpath)
     return Names(**given)
 

@@ -52,8 +52,11 @@ class Coarse(Brightest):
     '''The same of means over 4 x 4 pixels.'''
     stride = 4
     def forward(self, images):
-        means = torch.nn.functional.avg_pool2d(images * self.scale, 4)
-        return means.repeat_interleave(4, 2).repeat_interleave(4, 3)
+        means = torch.nn.functional.avg_pool2d(images * self.scale, self.stride)
+        return means.repeat_interleave(self.stride, 2).repeat_interleave(self.stride, 3)
+class Thirds(Coarse):
+    '''The same of 3 x 3 pixels, which says how far it sees.'''
+    stride, radius = 3, 2
 class Window(Brightest):
     '''One class for all pixels.'''
     def forward(self, images):

@@ -42,6 +42,22 @@ def write_image(
     return path
 
 
+def damaged(path: Path) -> Path:
+    """An image whose header can be read and whose pixels cannot, as many bytes as there were."""
+    with rasterio.open(path) as image:
+        values, profile = image.read(), {**image.profile, "compress": "deflate"}
+    with rasterio.open(path, "w", **profile) as image:
+        image.write(values)
+    with rasterio.open(path) as image:
+        start, size = (
+            int(image.get_tag_item(f"BLOCK_{what}_0_0", "TIFF", bidx=1)) for what in ("OFFSET", "SIZE")
+        )
+    data = bytearray(path.read_bytes())
+    data[start : start + size] = b"\xff" * size
+    path.write_bytes(data)
+    return path
+
+
 def hills(height: int, width: int, bands: int = 3) -> np.ndarray:
     """Smooth bytes above 0 that differ from band to band."""
     y, x = np.mgrid[0:height, 0:width]

@@ -1,6 +1,7 @@
 """Datasets of partitions: their files, going on after a stop, the same bytes for any number of workers."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -15,12 +16,14 @@ from tests.pipelines.esrun.source_images import (
     LEFT,
     TOP,
     YEAR,
+    damaged,
     hills,
     layer,
     make_part,
     make_project,
     pixels,
     tree,
+    window,
     write_image,
 )  # fmt: skip
 
@@ -175,17 +178,89 @@ def test_a_dataset_of_another_config_is_not_gone_on_with(tmp_path, project, part
 def test_windows_without_an_image_are_counted(tmp_path, project, capsys):
     part = make_part(tmp_path / "p", {"in": (0, 0, 10, 10), "out": (900, 0, 910, 10)})
     dataset = Dataset(tmp_path / "dataset")
-    windows = building.add_windows(project, part, dataset)
-    filled = building.fill(project, dataset, windows)
+    filled = building.build(project, part, dataset)
     assert building.summary(filled) == {"windows": 2, "empty_windows": 1, "layers": {"each": 1, "image": 1}}
-    assert capsys.readouterr().err == "warning: no source image meets 1 of 2 windows\n"
+    assert capsys.readouterr().err == "warning: no source image meets 1 of 2 windows of group_p\n"
     assert not (dataset.window_dpath(dataset.window("group_p", "out")) / "layers").exists()
 
 
-def test_no_image_for_any_window_is_an_error(tmp_path, project):
+def test_a_partition_that_no_image_meets_is_built_with_a_warning(tmp_path, project, capsys):
     part = make_part(tmp_path / "p", {"out": (900, 0, 910, 10)})
+    dataset = Dataset(tmp_path / "dataset")
+    assert building.build_dataset(project, part, dataset) == 1
+    assert capsys.readouterr().err == "warning: no source image meets 1 of 1 windows of group_p\n"
+    assert set(tree(dataset.path)) == {
+        "config.json", "windows/group_p/out/items.json", "windows/group_p/out/metadata.json",
+    }  # fmt: skip
+
+
+def test_labelled_windows_of_which_no_image_meets_any_are_an_error(tmp_path, project):
+    dataset = Dataset(tmp_path / "dataset")
+    far = window(900, 0, 910, 10)
+    dataset.add(far)
     with pytest.raises(BadInput, match=r"none of 1 windows meets an image in .*images"):
+        building.fill(project, dataset, [far])
+
+
+def broken(path):
+    path.write_bytes(b"no image")
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+SOURCES = {
+    "no folder": (lambda images: shutil.rmtree(images), {}, "no such folder of source images"),
+    "no image": (lambda images: [one.unlink() for one in images.iterdir()], {}, "holds no .tif"),
+    "broken": (lambda images: broken(images / "west.tif"), {}, "west.tif: cannot be opened"),
+    "cut short": (lambda images: cut_short(images / "west.tif"), {}, "west.tif: ends too early"),
+    "a band that none has": (
+        lambda images: None, {"image": layer(("B1", "B9"))},
+        r"dataset.json: layers.image: no image in .*images has a band B9; they have B1, B2, B3",
+    ),
+    "a band that one lacks": (
+        lambda images: write_image(images / "west.tif", hills(60, 30, 2)), {"image": layer(("B1", "B3"))},
+        "west.tif: has no band B3, only B1, B2",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_sources_are_looked_at_before_anything_is_written(tmp_path, project, part, name):
+    spoil, layers, said = SOURCES[name]
+    spoil(project.path / "images")
+    if layers:
+        project = make_project(project.path, **layers)
+    with pytest.raises(BadInput, match=said):
         building.build_dataset(project, part, Dataset(tmp_path / "dataset"))
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_a_band_of_an_image_that_no_window_meets_may_be_missing(tmp_path, project, part):
+    write_image(project.path / "images" / "far.tif", hills(10, 10, 1), at=(9000, 0))
+    assert building.build_dataset(project, part, Dataset(tmp_path / "dataset")) == 3
+
+
+def test_a_window_that_moved_is_not_taken_for_built_after_a_crash(tmp_path, project, part, monkeypatch):
+    """Its metadata are new before its layers are: neither the old ones nor items.json may then be there."""
+    dataset = Dataset(tmp_path / "dataset")
+    building.build_dataset(project, part, dataset)
+    make_part(part.path, {**WINDOWS, "b": (0, 0, 10, 10)})
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    for name in ("add", "complete"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Dataset, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                building.build_dataset(project, part, dataset)
+        place = dataset.path / "windows" / "group_partition_0" / "b"
+        assert not (place / "items.json").exists() and not list(place.rglob("completed"))
+    building.build_dataset(project, part, dataset)
+    building.build_dataset(project, part, Dataset(tmp_path / "fresh"))
+    assert tree(dataset.path) == tree(tmp_path / "fresh")
 
 
 def test_an_empty_partition_has_no_windows(tmp_path, project):
@@ -220,6 +295,8 @@ def test_vector_files_fill_vector_layers_in_pixels(tmp_path, part):
         ({"oe_window_bounds": [5, 5, 5, 9]}, "the window a has no pixels"),
         ({"oe_window_name": "b"}, "names the window b twice"),
         ({"oe_window_bounds": "1,2"}, "oe_window_bounds: '1,2' are not four pixels"),
+        ({"oe_window_bounds": [0, 0, 1.5, 9]}, "are not four pixels"),
+        ({"oe_window_name": "../b"}, "oe_window_name: '../b' cannot be a folder"),
         ({"oe_window_crs": "EPSG:1"}, "'EPSG:1' is no coordinate reference system"),
     ],
 )
@@ -254,9 +331,8 @@ def test_the_program_builds_and_then_fills_what_is_there(tmp_path, project, part
     assert tree(dst) == tree(tmp_path / "api")
 
 
-def test_the_program_names_a_broken_image_in_one_line(tmp_path, project, part):
-    path = project.path / "images" / "west.tif"
-    path.write_bytes(path.read_bytes()[:3000])
+def test_the_program_names_an_image_of_damaged_pixels_in_one_line(tmp_path, project, part):
+    path = damaged(project.path / "images" / "west.tif")
     given = [f"--project_path={project.path}", f"--partition_dpath={part.path}", f"--dst={tmp_path / 'd'}"]
     done = program(*given, f"--summary_fpath={tmp_path / 's.json'}", "--workers=2")
     assert done.returncode == 2

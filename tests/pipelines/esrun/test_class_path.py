@@ -67,6 +67,20 @@ def test_a_module_beside_the_file_is_found(tmp_path):
     assert str(tmp_path) not in sys.path
 
 
+def test_each_project_has_modules_of_its_own(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "beside_helper.py").write_text(f"NAME = {name!r}\n")
+        (tmp_path / name / "beside_tools.py").write_text(
+            "from beside_helper import NAME\nclass Here:\n    name = NAME\n"
+        )
+    names = [
+        find_class("beside_tools.Here", "k", tmp_path / name / "esrun.yaml").name
+        for name in ("one", "two", "one")
+    ]
+    assert names == ["one", "two", "one"]
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
@@ -77,6 +91,15 @@ def test_a_module_beside_the_file_is_found(tmp_path):
         ),
         ({"class_path": "users_tools.Nothing"}, "a.b: no class 'users_tools.Nothing'"),
         ({"class_path": "no.such.Module"}, "a.b: no class 'no.such.Module'"),
+        ({"class_path": ".users_tools.Own"}, "a.b: no class '.users_tools.Own'"),
+        ({"class_path": "GridPartitioner"}, "did you mean '.*[.]grid_partitioner[.]GridPartitioner'"),
+        (
+            {
+                "class_path": "users_tools.Own",
+                "init_args": {"size": 1, "other": {"class_path": "builtins.dict"}},
+            },
+            "init_args.other.init_args: dict does not say what it takes",
+        ),
         ({"class_path": "json.JSONDecoder"}, "json.JSONDecoder is no Base"),
         ({"class_path": "users_tools.Own"}, "missing a required argument: 'size'"),
         ({"class_path": "users_tools.Own", "init_args": {"sise": 1}}, "takes no 'sise'; did you mean 'size'"),
@@ -102,5 +125,10 @@ def test_a_module_that_fails_is_told_in_one_line(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(BadInput, match="needs no_such_library, which is not installed"):
         find_class("failing.X", "k", "/p/esrun.yaml")
+    (tmp_path / "elsewhere.py").write_text("from esrun.runner.tools.samplers import sampler_interface\n")
+    with pytest.raises(
+        BadInput, match="elsewhere.X needs esrun.*; import pipelines.esrun.tools in place of esrun"
+    ):
+        find_class("elsewhere.X", "k", "/p/esrun.yaml")
     with pytest.raises(BadInput, match="broken cannot be imported .ZeroDivisionError"):
         find_class("broken.X", "k", "/p/esrun.yaml")

@@ -148,6 +148,8 @@ def test_a_raster_as_a_mask_in_pixels_of_its_own(tmp_path, valid, nodata, wanted
         ({"value_transform": {"output_dtype": "int64"}}, "'int64' is none of uint8"),
         ({"value_transform": {"scale": "2"}}, "'2' is no number"),
         ({"value_transform": 3}, "value_transform: 3 is"),
+        ({"mask_valid_values": 3}, "mask_valid_values: 3 is no list of numbers"),
+        ({"mask_valid_values": ["forest"]}, "mask_valid_values: ['forest'] is no list"),
         ({"mask_path": "none.tif"}, "no such mask"),
         ({"mask_path": "none.txt"}, "a mask must be"),
         ({"nodata": 3}, "nodata_value"),

@@ -71,6 +71,14 @@ def test_durations(text, span):
     assert seconds(text, "x") == span
 
 
+def images(**args):
+    return {"class_path": LOCAL_FILES, "init_args": {"src_dir": "images", **args}}
+
+
+def band(**more):
+    return {"band_sets": [{"bands": ["B1"], "dtype": "uint8", **more}]}
+
+
 @pytest.mark.parametrize(
     ("source", "more", "said"),
     [
@@ -91,6 +99,19 @@ def test_durations(text, span):
         ({"query_config": {"max_matches": 0}}, {}, "max_matches: must be a whole number, at least 1, not 0"),
         ({"query_config": {"mosaic_compositing_overlaps": 2}}, {}, "mosaic_compositing_overlaps: 2"),
         ({"time_offset": "soon"}, {}, "time_offset: 'soon' is no duration"),
+        ({"time_offset": "99999999999w"}, {}, "time_offset: '99999999999w' is too long"),
+        ({"duration": "-30d"}, {}, "duration: '-30d' must be longer than nothing"),
+        (
+            {"query_config": {"period_duration": "0d"}},
+            {},
+            "period_duration: '0d' must be longer than nothing",
+        ),
+        (images(item_specs=5), {}, "item_specs: must be a list, not 5"),
+        (images(item_specs=[{"fnames": ["a.tif"], "bands": ["B1"]}]), {}, "bands: must be a list of bands"),
+        ({}, band(nodata_value=[0]), "band_sets.0.nodata_value: [0] is no number"),
+        ({}, band(nodata_vals=0), "band_sets.0.nodata_vals: must be a list, not 0"),
+        ({}, band(nodata_value=-1), "band_sets.0.nodata_value: -1 is no uint8"),
+        ({}, band(zoom_offset=30), "zoom_offset: must be a whole number, at most 12, not 30"),
     ],
 )
 def test_what_is_not_supported_is_named(tmp_path, source, more, said):

@@ -60,6 +60,11 @@ OPEN = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 1]]]}
         ([{"type": "Feature"}], "feature 0 has no geometry"),
         ([feature({"type": "Blob", "coordinates": []})], "feature 0: its geometry cannot be read"),
         ([feature({"type": "Polygon", "coordinates": []})], "feature 0 has an empty geometry"),
+        ([feature({"type": "Polygon", "coordinates": 5})], "feature 0: its geometry cannot be read"),
+        ([feature({"type": "MultiPolygon", "coordinates": [5]})], "feature 0: its geometry cannot be read"),
+        ([feature({"type": "GeometryCollection", "geometries": [5]})], "its geometry cannot be read"),
+        ([feature({"type": "GeometryCollection", "geometries": 5})], "its geometry cannot be read"),
+        ([feature(Point(0, 0), size=float("nan"))], "feature 0: size is nan, which JSON has not; use null"),
         (
             [feature(Point(0, 0), oe_start_time="2020-02-01", oe_end_time="2020-01-01")],
             "starts at .* after its end",

@@ -108,6 +108,17 @@ def test_large_windows_are_scored_in_tiles(ours, capsys, monkeypatch):
     assert np.unique(ours.output(window)).tolist() == [1, 2, 7]
 
 
+@pytest.mark.parametrize("tile", [32, 1])
+def test_tiles_begin_at_multiples_of_any_stride(case, capsys, monkeypatch, tile):
+    case.model((case.path / "model.yaml").read_text().replace("Brightest", "Thirds"))
+    window = case.window("a", 2, 7, noise(4, 70, 101))
+    monkeypatch.setattr(scoring, "TILE", 1000)
+    case.infer(capsys, dst="whole")
+    monkeypatch.setattr(scoring, "TILE", tile)
+    assert case.infer(capsys) == (0, "")
+    np.testing.assert_array_equal(case.output(window), case.output(window, "whole"))
+
+
 def test_a_network_with_a_stride_sees_the_same_blocks_in_every_window(case, capsys):
     case.model((case.path / "model.yaml").read_text().replace("Brightest", "Coarse"))
     image = noise(3, 24, 24)

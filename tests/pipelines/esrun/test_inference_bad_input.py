@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,10 @@ def classes(old: str, new: str) -> Callable[[Case], None]:
     return lambda case: case.results(classes=CLASSES.replace(old, new))
 
 
+def dataset(config: object) -> Callable[[Case], None]:
+    return lambda case: (case.dataset.path / "config.json").write_text(json.dumps(config))
+
+
 ONE = torch.ones(1)
 CASES: dict[str, tuple[Callable[[Case], object], str]] = {
     "no model": (lambda case: (case.path / "model.yaml").unlink(), "model.yaml: no such file"),
@@ -57,6 +62,11 @@ CASES: dict[str, tuple[Callable[[Case], object], str]] = {
     "no such class": (replaced("Brightest", "Brightes"), "no class 'brightest_band.Brightes'"),
     "no such module": (replaced("brightest_band", "nowhere"), "no class 'nowhere.Brightest'"),
     "no network": (replaced("brightest_band.Brightest", "pathlib.PurePath"), "pathlib.PurePath is no Module"),
+    "a class without a signature": (replaced("brightest_band.Brightest", "builtins.int"), "int is no Module"),
+    "arguments in a list": (
+        replaced("Brightest}", "Brightest, init_args: [1]}"),
+        "model.init_args: must be a mapping, not [1]",
+    ),
     "arguments that do not fit": (
         model(MODEL.replace("width", "wide")),
         "model.init_args: SegmentationNet takes no 'wide'",
@@ -70,6 +80,10 @@ CASES: dict[str, tuple[Callable[[Case], object], str]] = {
         "inputs[0].steps: 0 is no whole number from 1 on",
     ),
     "normalise": (more("normalise: {mean: [1, 2], std: 1}"), "normalise.mean: has 2 numbers for 3 channels"),
+    "normalise by no number": (
+        more("normalise: {mean: .nan, std: 1}"),
+        "normalise.mean: nan are no numbers",
+    ),
     "no deviation": (more("normalise: {mean: 1, std: 0}"), "normalise.std: must be above 0"),
     "learning rate": (more("fit: {lr: 0}"), "fit.lr: 0 is no number above 0"),
     "other classes": (more("classes: [low, high]"), "classes: low, high are not those of inference_results"),
@@ -106,6 +120,21 @@ CASES: dict[str, tuple[Callable[[Case], object], str]] = {
         saved(state_dict={"scale": ONE}, normalise={"mean": [1], "std": [1]}),
         "normalises 1 channels, model.yaml",
     ),
+    "no deviation in the checkpoint": (
+        saved(state_dict={"scale": ONE}, normalise={"mean": [0] * 3, "std": [1, 1, 0]}),
+        "checkpoint.ckpt: its normalise needs finite numbers, and std above 0",
+    ),
+    "number of classes": (
+        saved(state_dict={"scale": ONE}, classes=3),
+        "checkpoint.ckpt: its classes are 3, no list",
+    ),
+    "config in a list": (dataset([]), "ds/config.json: needs layers"),
+    "layer of no mapping": (dataset({"layers": {"image": "B1"}}), "ds/config.json: needs layers"),
+    "band set without bands": (dataset({"layers": {"image": {"band_sets": [{}]}}}), "the bands of its band"),
+    "folder as property": (
+        classes("property_name: elevation", "property_name: .."),
+        "property_name: '..' is no name",
+    ),
     "kind of results": (lambda case: case.results("PICTURE"), "data_type: must be RASTER or VECTOR"),
     "value of no byte": (
         classes("value: 7", "value: 256"),
@@ -123,6 +152,15 @@ CASES: dict[str, tuple[Callable[[Case], object], str]] = {
         lambda case: (
             case.dataset.add(case.window("b", 9, 9, None))
             or (case.dataset.path / "windows/group_partition_0/b/items.json").unlink()
+        ),
+        "has no layer image yet; build",
+    ),
+    "half built": (
+        lambda case: (
+            case.dataset.add(case.window("b", 9, 9, None))
+            or (case.dataset.path / "windows/group_partition_0/b/items.json").write_text(
+                '[{"layer_name": "image", "serialized_item_groups": [["item"]]}]'
+            )
         ),
         "has no layer image yet; build",
     ),
@@ -171,6 +209,10 @@ FITS: dict[str, tuple[Callable[[Case], object], str]] = {
     ),
     "unknown values": (
         lambda case: label(case, np.full((8, 8), 3, np.uint8), split="train"),
+        "has labels, images and the split",
+    ),
+    "labels that are no numbers": (
+        lambda case: label(case, np.full((8, 8), np.nan, np.float32), split="train"),
         "has labels, images and the split",
     ),
 }

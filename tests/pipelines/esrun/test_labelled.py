@@ -261,8 +261,13 @@ BAD = {
     "no splitter": (POINTS[: POINTS.index("  data_splitter")], "window_prep.data_splitter is missing"),
     "key": (POINTS + "  label_layr: x\n", "window_prep: no key 'label_layr'; did you mean 'label_layer'"),
     "name": (POINTS + "  group_name: a/b\n", "window_prep.group_name: 'a/b' is no name"),
+    "group that is no folder": (POINTS + "  group_name: ..\n", "window_prep.group_name: '..' is no name"),
     "label layer": (POINTS + "  label_layer: image\n", "layer 'image' is of another type"),
     "wrong geometry": (POLYGONS, "feature 0 of annotation_features.geojson is a Point; wanted is a Polygon"),
+    "no classes": (
+        POINTS + "inference_results_config: {classification_fields: [{allowed_values: 3}]}\n",
+        "allowed_values must be a list, not 3",
+    ),
     "no mapping": ("window_prep: [1]", "window_prep: must be a mapping"),
 }  # fmt: skip
 
@@ -275,11 +280,24 @@ def test_a_bad_project_is_refused_before_anything_is_written(tmp_path, name):
     assert not (tmp_path / "scratch").exists()
 
 
-def test_no_window_at_all(tmp_path):
-    tasks, _ = spots(1)
-    with pytest.raises(BadInput, match="none of the annotations makes a window"):
-        prepare(tmp_path, POINTS, (tasks, [annotation("b", point(440105, 4460105), 1)]))
+def test_a_dataset_json_that_no_json_can_say_is_refused(tmp_path):
+    project = write_project(tmp_path / "p", POINTS, *spots(1), {**DATASET, "scale": float("nan")})
+    with pytest.raises(BadInput, match=r"dataset\.json: holds a number that is none"):
+        EsFineTuneRunner(project, tmp_path / "scratch").prepare_labeled_windows()
     assert not (tmp_path / "scratch").exists()
+
+
+def test_no_window_at_all(tmp_path):
+    tasks, rows = spots(1)
+    stray = [annotation("b", point(440105, 4460105), 1)]
+    with pytest.raises(BadInput, match="none of the annotations makes a window"):
+        prepare(tmp_path, POINTS, (tasks, stray))
+    assert not (tmp_path / "scratch").exists()
+    _, dataset = prepare(tmp_path, POINTS, (tasks, rows))
+    before = tree(dataset.path)
+    with pytest.raises(BadInput, match="none of the annotations makes a window"):
+        prepare(tmp_path, POINTS, (tasks, stray))
+    assert tree(dataset.path) == before
 
 
 def test_bad_input_is_one_line_of_the_command(tmp_path):

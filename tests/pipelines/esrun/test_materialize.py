@@ -15,7 +15,7 @@ from pipelines.esrun import materialize
 from pipelines.esrun.dataset_config import BandSet, Layer, Query, Remap, Source
 from pipelines.esrun.local_files import list_items
 from pipelines.esrun.projection import Projection
-from tests.pipelines.esrun.source_images import LEFT, TOP, UTM, hills, window, write_image
+from tests.pipelines.esrun.source_images import LEFT, TOP, UTM, damaged, hills, window, write_image
 
 BYTES = BandSet(("B1",), "uint8")
 # Row 0, columns 0-5 of windows of 32 x 32 pixels at (8, 8) of `hills(64, 64, 1)`, by rslearn 0.1.19.
@@ -220,7 +220,13 @@ def test_a_missing_band_is_named(tmp_path):
 def test_a_file_that_ends_too_early_is_named(tmp_path):
     path = write_image(tmp_path / "im" / "a.tif", hills(200, 200, 3))
     path.write_bytes(path.read_bytes()[:60000])
-    with pytest.raises(BadInput, match=r"a\.tif: cannot be"):
+    with pytest.raises(BadInput, match=r"a\.tif: ends too early"):
+        made(tmp_path / "im", window(0, 0, 200, 200), BandSet(("B1", "B2", "B3"), "uint8"))
+
+
+def test_a_file_of_damaged_pixels_is_named(tmp_path):
+    damaged(write_image(tmp_path / "im" / "a.tif", hills(200, 200, 3)))
+    with pytest.raises(BadInput, match=r"a\.tif: cannot be read"):
         made(tmp_path / "im", window(0, 0, 200, 200), BandSet(("B1", "B2", "B3"), "uint8"))
 
 

@@ -41,3 +41,22 @@ def test_no_class_that_could_take_it(tmp_path):
     (tmp_path / "esrun.yaml").write_text("")
     with pytest.raises(BadInput, match="prepare_window_geometries: has no class_path that could take --grid"):
         overridden(load_project(tmp_path), {"grid_size": 3})
+
+
+def test_arguments_that_are_no_mapping(tmp_path):
+    spec = "{class_path: esrun.runner.tools.partitioners.grid_partitioner.GridPartitioner, init_args: 5}"
+    (tmp_path / "esrun.yaml").write_text(f"prepare_window_geometries: {spec}")
+    with pytest.raises(BadInput, match="prepare_window_geometries.init_args: must be a mapping, not 5"):
+        overridden(load_project(tmp_path), {"grid_size": 3})
+
+
+def test_a_class_that_hands_arguments_on(tmp_path):
+    (tmp_path / "rows_of_mine.py").write_text(
+        "from pipelines.esrun.tools.partitioners.grid_partitioner import GridPartitioner\n"
+        "class Rows(GridPartitioner):\n"
+        "    def __init__(self, **rest):\n"
+        "        super().__init__(**rest)\n"
+    )
+    (tmp_path / "esrun.yaml").write_text("prepare_window_geometries: {class_path: rows_of_mine.Rows}")
+    found = overridden(load_project(tmp_path), {"grid_size": 3}).config["partition_strategies"]
+    assert found["prepare_window_geometries"]["init_args"] == {"grid_size": 3}

@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shapely import unary_union
 from shapely.geometry import LineString, MultiPoint, Point, Polygon, box, mapping, shape
 
 from pipelines import program
@@ -111,6 +112,27 @@ def test_windows_that_miss_the_request_are_left_out(made):
 )
 def test_what_only_touches_a_polygon_misses_it(made, wanted, kept):
     assert len(run(made(grid(0.5), fixed(8), wanted))) == kept
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_points_in_cells_have_windows_round_them(made, clip):
+    """Not round the middle of their cell; one on the border of two cells is in one of them."""
+    points = [(0.01, 0.01), (0.49, 0.3), (0.5, 0.3), (0.9, 0.3)]
+    folder = made(grid(0.5, clip=clip), fixed(8), MultiPoint(points), (Point(0.02, 0.4), {"site": "b"}))
+    found = [one for name in run(folder) for one in windows(folder, name)]
+    assert len(found) == 5
+    for point in [*points, (0.02, 0.4)]:
+        (own,) = [one for one in found if one.geometry.contains(Point(point))]
+        assert own.geometry.centroid.distance(Point(point)) < 2e-4  # two pixels of 10 m
+        assert ("site" in own.properties) == (point == (0.02, 0.4))
+
+
+def test_pieces_of_a_line_are_not_lost_to_rounding(made):
+    line = LineString([(0.123456789, 0.2345678901), (3.3456789012, 1.987654321)])
+    folder = made(grid(0.3), grid(64), line)
+    ids = run(folder)
+    shapes = [one.geometry for name in ids for one in windows(folder, name)]
+    assert len(ids) >= 11 and line.difference(unary_union(shapes)).length < 1e-9
 
 
 def test_a_fixed_window_stays_though_its_feature_is_elsewhere(made):
@@ -270,6 +292,9 @@ def test_a_partitioner_of_the_users_own(made, tmp_path, monkeypatch):
         ((NOOP, NOOP), Point(0, 0), "NoopPartitioner cannot prepare windows"),
         ((fixed(8), fixed(8)), Point(0, 0), "FixedWindowPartitioner cannot split"),
         ((None, fixed(8)), Point(0, 0), "partition_request_geometry is missing"),
+        ((NOOP, fixed(1e300)), Point(0, 0), r"a window reaches to pixel 5.0e\+299"),
+        ((NOOP, fixed(8, output_projection=5)), Point(0, 0), "output_projection: 5 is no projection"),
+        ((NOOP, fixed(8)), (Point(0, 0), {"n": [float("nan")]}), "JSON cannot"),
         ((NOOP, fixed(0)), Point(0, 0), "window_size must be a whole number of pixels above 0, not 0"),
         (
             (grid(0.5), grid(8)),

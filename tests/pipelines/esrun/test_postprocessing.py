@@ -279,6 +279,17 @@ def test_a_partition_without_results_is_an_error_that_names_it(two):
         case.combine()
 
 
+def test_results_that_were_being_moved_when_a_run_was_killed_are_none(two):
+    case, parts = two
+    for part in parts:
+        case.postprocess(part)
+    (parts[0].path / "results.json").unlink()
+    assert len(case.combine(*parts)["partitions"]) == 2  # as the original runner leaves it
+    (parts[0].path / ".1234567.results.json").mkdir()
+    with pytest.raises(BadInput, match="partition_9: has no results"):
+        case.combine(*parts)
+
+
 def test_older_results_go_together_and_stay_when_a_run_fails(two, monkeypatch):
     case, parts = two
     case.say(process_partition=(GEOTIFF, {"max_pixels_per_dimension": 4}))
@@ -388,7 +399,10 @@ BAD_STRATEGIES = [
         {"process_partition": {"class_path": f"{TOOLS}.combine_geojson.CombineGeojson"}},
         "CombineGeojson is no PostprocessInterfaceRaster, as results of data_type RASTER need",
     ),
-    ({"process_partition": {"class_path": f"{TOOLS}.combine_geotiff.CombineGeotif"}}, "'CombineGeotiff'"),
+    (
+        {"process_partition": {"class_path": f"{TOOLS}.combine_geotiff.CombineGeotif"}},
+        "geotiff.CombineGeotiff'",
+    ),
     ({"process_partition": {"class_path": GEOTIFF, "init_args": {"nodata": 1}}}, "'nodata'"),
     ({"process_partition": {"class_path": "pathlib.Path"}}, "pathlib.Path is no PostprocessInterface"),
 ]

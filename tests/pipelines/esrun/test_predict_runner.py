@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -110,6 +111,14 @@ def test_inference_builds_what_is_not_built(project, tmp_path):
     runner = EsPredictRunner(project, tmp_path)
     runner.partition()
     assert runner.run_inference("partition_0") == len(list(runner.dataset.windows()))
+
+
+def test_inference_fills_windows_that_a_killed_build_left_without_an_image(project, done, tmp_path):
+    scratch = shutil.copytree(done, tmp_path / "scratch")
+    last = max((scratch / "dataset_0/windows/group_partition_1").iterdir())
+    shutil.rmtree(last / "layers")
+    EsPredictRunner(project, scratch).run_inference("partition_1")
+    assert files(scratch) == files(done)
 
 
 def test_windows_of_an_earlier_partitioning_are_no_longer_asked_for(project, tmp_path):

@@ -178,6 +178,14 @@ def test_points_on_one_pixel_have_windows_of_their_own():
     assert {window.bounds for window in windows} == {(44010, -446011, 44011, -446010)}
 
 
+def test_tasks_whose_ids_cannot_be_folders_have_names_of_their_own():
+    names = [PointToPixelWindowPreparer().prepare_labeled_windows(
+        AnnotationTask(task_id, AREA, None, (Annotation(point(440105, 4460105), 1),)))[0].name
+        for task_id in ("site 1", "site/1", "site-1", "../1")]  # fmt: skip
+    assert len(set(names)) == 4 and names[2] == "task_site-1_32613_44010_-446011"
+    assert not any("/" in name or " " in name for name in names)
+
+
 def test_a_window_round_a_point():
     spot = Annotation(point(440105, 4460105), 3.5)
     (window,) = PointToRasterWindowPreparer(2, 10.0, "float32", -1).prepare_labeled_windows(area(AREA, spot))
@@ -232,6 +240,10 @@ def test_a_task_of_half_a_country_needs_a_grid():
         lambda: PolygonToRasterWindowPreparer(nodata_value=300),
         lambda: PointToRasterWindowPreparer(-1, 10, "uint8", 0),
         lambda: PointToRasterWindowPreparer(1, 10, "int12", 0),
+        lambda: PointToRasterWindowPreparer(1, 10, "uint8", 1.5),  # would become 1, which may be a class
+        lambda: PointToRasterWindowPreparer(1, 10, "uint8", math.inf),
+        lambda: PointToRasterWindowPreparer(10**9, 10, "uint8", 0),
+        lambda: PolygonToRasterWindowPreparer(grid_config={"window_size_px": 10**9}),
         lambda: ChooseNSampler(0),
     ],
 )

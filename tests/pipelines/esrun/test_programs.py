@@ -20,6 +20,13 @@ def test_every_program_helps_with_an_example(name, capsys):
     assert end.value.code == 0 and "Example" in said
 
 
+def test_without_a_program_it_helps(capsys):
+    with pytest.raises(SystemExit) as end:
+        main([])
+    told = capsys.readouterr()
+    assert end.value.code == 0 and told.err == "" and "\n  partition " in told.out
+
+
 @pytest.mark.parametrize("argv", [["prepare_labelled_windows"], ["partition", "--nonsense"]])
 def test_what_is_no_program_is_one_line(argv, capsys):
     with pytest.raises(SystemExit) as end:

@@ -72,3 +72,11 @@ def test_the_request_is_found_or_asked_for(folder):
     assert project.request(path / "prediction" / "b.geojson").name == "b.geojson"
     with pytest.raises(BadInput, match="no such request"):
         project.request("c.geojson")
+
+
+@pytest.mark.parametrize("text", ["partition_strategies: [1]", "partition_strategies: 5"])
+@pytest.mark.parametrize("older", ["", "partition_request_geometry: {class_path: a}"])
+def test_a_section_that_is_no_mapping(folder, text, older):
+    project = load_project(folder(f"{text}\n{older}\n"))
+    with pytest.raises(BadInput, match="partition_strategies: must be a mapping"):
+        project.strategy("partition_strategies", "partition_request_geometry", object)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pipelines.esrun.annotations import AnnotationTask
 from pipelines.esrun.labelled_windows import LabeledWindow, RasterLabel
 from pipelines.esrun.pixels_of_points import windows_round
-from pipelines.esrun.rasterizing import check_label, check_nodata, resolution
+from pipelines.esrun.rasterizing import check_label, check_nodata, check_size, resolution
 from pipelines.esrun.tools.labeled_window_preparers.labeled_window_preparer import RasterLabelsWindowPreparer
 
 
@@ -26,6 +26,7 @@ class PointToRasterWindowPreparer(RasterLabelsWindowPreparer):
     def __init__(self, window_buffer: int, window_resolution: float, dtype: str, nodata_value: float):
         if window_buffer < 0:
             raise ValueError(f"window_buffer: {window_buffer} is below 0")
+        check_size(2 * window_buffer + 1, "window_buffer")
         check_nodata(nodata_value, dtype)
         self.window_buffer, self.nodata_value, self.label_dtype = window_buffer, nodata_value, dtype
         self.window_resolution = resolution(window_resolution)

@@ -42,6 +42,10 @@ class PartitionInterface:
     def __init__(self, output_projection: Projection | None = None, use_utm: bool = False):
         if isinstance(output_projection, Mapping):  # handed on as `**kwargs` by a class that does not name it
             output_projection = Projection.from_json(output_projection)
+        if not isinstance(output_projection, Projection | None):
+            raise ValueError(
+                f"output_projection: {output_projection!r} is no projection (crs, x_resolution, y_resolution)"
+            )
         self.output_projection = output_projection
         self.use_utm = use_utm
 

@@ -101,6 +101,8 @@ class CombineGeotiff(PostprocessInterfaceRaster):
             value_transform = LinearValueTransform(**value_transform)
         if not isinstance(value_transform, LinearValueTransform | None):
             raise ValueError(f"value_transform: {value_transform!r} is no mapping of type, scale and offset")
+        if not _are_numbers(mask_valid_values):
+            raise ValueError(f"mask_valid_values: {mask_valid_values!r} is no list of numbers")
         self.max_pixels_per_dimension = max_pixels_per_dimension
         self.nodata_value = nodata_value
         self.value_transform = value_transform
@@ -142,6 +144,12 @@ class CombineGeotiff(PostprocessInterfaceRaster):
         if not _holds(dtype, nodata):
             raise BadInput(f"nodata_value: {nodata} is no {dtype}, as which values are written", where=path)
         return Values(grid, dtype, nodata, self.value_transform, self.mask)
+
+
+def _are_numbers(values: Any) -> bool:
+    if values is None:
+        return True
+    return isinstance(values, list | tuple) and all(isinstance(one, int | float) for one in values)
 
 
 def _holds(dtype: str, value: float) -> bool:
