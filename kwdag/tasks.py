@@ -12,6 +12,8 @@ from typing import Any
 from kwdag import script, units
 from kwdag.plan import Branch, Group, Job, Plan
 
+RECENT = 8192  # jobs whose parameters are remembered for those that read from them
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -61,6 +63,7 @@ class TaskMaker:
             name: units.seconds(node.resources.get("time")) for name, node in plan.wiring.nodes.items()
         }
         self._configs: dict[str, dict[str, Any]] = {}
+        self._recent: dict[str, dict[str, Any]] = {}
         self._members: dict[str, list[dict[str, Any]]] = {}
 
     def task(self, job: Job, absent: frozenset[str] = frozenset()) -> Task:
@@ -86,12 +89,21 @@ class TaskMaker:
         """Dotted parameters of a job and its ancestors; of gathered ones, those on which they agree."""
         config: dict[str, Any] = {}
         for up in job.upstream:
-            config |= self.config(up)
+            config |= self._upstream(up)
         for group in job.groups:
             config |= self._shared(group)
         config |= {f"{job.node.name}.{name}": value for name, value in job.params.items()}
         branches = {s.job.node.name: s.key for s in job.sources.values() if isinstance(s, Branch)}
         return config | {f"{name}.__branch__": key for name, key in branches.items()}
+
+    def _upstream(self, job: Job) -> dict[str, Any]:
+        """`config` of a job that others read from, remembered for as long as its readers come close by."""
+        found = self._recent.get(job.id)
+        if found is None:
+            if len(self._recent) >= RECENT:
+                self._recent.clear()
+            found = self._recent[job.id] = self.config(job)
+        return found
 
     def _shared(self, group: Group) -> dict[str, Any]:
         found = self._configs.get(group.digest)
