@@ -17,7 +17,8 @@ import pytest
 from kwdag.aggregation import aggregate
 from pipelines.geowatch.pipelines import NAMED
 
-pytestmark = pytest.mark.slow
+# one process: the models that all use take longest
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("named pipelines")]
 
 SMALLEST = ("--regions=1", "--frames=4", "--size=64")
 FIT = {
