@@ -40,8 +40,7 @@ def print_outlook(found: Schedule, *, queue: Any, varied: Any, commands: Any, wi
         out += ["", draw(request.wiring, node_notes(outlook)), ""]
     if varied:
         out += _labelled("varies", list(varied_lines(request.rows)))
-    out += _labelled("open", [f"{name}: branches of {count} row{'s' if count != 1 else ''} are not known yet"
-                              for name, count in outlook.plan.open.items()])  # fmt: skip
+    out += _labelled("open", _open(outlook))
     out += _labelled("disabled", _disabled(outlook))
     if outlook.selection.run or outlook.selection.blocked:
         out += _labelled("to run", reasons(outlook))
@@ -104,6 +103,17 @@ def _short(value: Any, width: int = 32) -> str:
     text = repr(" ".join(value)) if isinstance(value, tuple) else str(value)
     text = " ".join(text.split())
     return text if len(text) <= width else f"...{text[-width:]}"
+
+
+def _open(outlook: Outlook) -> list[str]:
+    """Nodes whose branches are not known yet, those of as many rows together."""
+    alike: dict[int, list[str]] = {}
+    for name, count in outlook.plan.open.items():
+        alike.setdefault(count, []).append(name)
+    return [
+        f"branches of {count} row{'s' if count != 1 else ''} are not known yet: {', '.join(names)}"
+        for count, names in alike.items()
+    ]
 
 
 def _disabled(outlook: Outlook) -> list[str]:
