@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up kwdag and runs every check; with arguments only pytest, with these:  bash tests/run.sh [PYTEST ARGUMENT...]
-# A test whose program is missing is skipped, but for those in KWDAG_REQUIRE (tmux,slurm,strace,browser): there it fails.
+# A test whose program is missing is skipped, but for those in KWDAG_REQUIRE (tmux,slurm,strace,browser,postgres): there it fails.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../tools/setup.sh"
 
@@ -10,6 +10,7 @@ for program in tmux:tmux strace:strace faketime:faketime slurmctld:slurm-wlm mun
     chromium:chromium chromedriver:chromium-driver; do
     command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
 done
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 ((${#missing[@]} == 0)) || install_debian "${missing[@]}" || echo "their tests are skipped" >&2
 
 use_venv tests

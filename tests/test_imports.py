@@ -27,6 +27,7 @@ ORDER = """
     backends.slurm_watch  backends.slurm
     request  outlook  backends  scheduling  rounds  drainer  backends.slurm_next
     inventory  records  unstarted
+    export  export.planned  export.uploads  export.container  export.sagemaker  export.cloudformation
     cells  columns  excel  exports  exported  forked  job_reading  result_cache      job directories -> tables
     results  targets  load_runs  region_names  roles  metrics  ranking  query  filters  resources
     pareto  settled  blocks  ranktests  comparing  effects  interactions  support      statistics
@@ -44,7 +45,7 @@ ORDER = """
     report.inspect_text  report.watch  report.control_text  report.progress  report.schedule_text
     report.status_text  observe
     cli.options  cli.job_args  cli.compare_cmd  cli.failures_cmd
-    cli.cancel_cmd  cli.clean_cmd  cli.diff_cmd  cli.logs_cmd  cli.run_cmd
+    cli.cancel_cmd  cli.clean_cmd  cli.diff_cmd  cli.export_cmd  cli.logs_cmd  cli.run_cmd
     cli.why_cmd  cli.aggregate_cmd  cli.completion_cmd  cli.demo_cmd  cli.inspect_cmd  cli.schedule_cmd
     cli.status_cmd  cli  __main__
 """
@@ -120,7 +121,7 @@ def test_kwdag_never_imports_pipelines():
 PURE = ("matrix", "params", "pipeline", "plan", "grid", "gather", "scatter", "resolve", "render", "hashing",
         "select", "region_names", "roles", "metrics", "ranking", "filters", "pareto", "settled", "blocks",
         "comparing", "effects", "interactions", "support", "ranktests", "compare_rows", "symptoms",
-        "culprits")  # fmt: skip
+        "culprits", "export.container", "export.sagemaker", "export.cloudformation")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PURE)

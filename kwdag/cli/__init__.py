@@ -34,6 +34,7 @@ COMMANDS = {
     "cancel": "End what runs below a root.",
     "clean": "Delete failed, stale or unwanted jobs; a dry run first.",
     "inspect": "Show the nodes, ports and parameters of a pipeline.",
+    "export": "Write a pipeline's jobs as a CloudFormation template.",
     "demo": "Run a small grid from start to ranked table.",
     "completion": "Print the completion script of a shell.",
 }
