@@ -5,11 +5,34 @@ Networks, examples, and in which order they come, do not belong here.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
+
+
+@contextlib.contextmanager
+def repeatable(unknown: str = "error") -> Iterator[None]:
+    """Torch with the same sums from run to run: by one thread, by algorithms that fix their order.
+
+    Args:
+        unknown: what to do about an operation that has no such algorithm: `error`, or `warn` as for a user's
+            own network.
+    """
+    import torch
+
+    threads, before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    torch.set_num_threads(1)
+    # Unlike use_deterministic_algorithms, it does not import torch's compiler, which takes seconds.
+    torch.set_deterministic_debug_mode(unknown)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode(before)
 
 
 def class_weights(counts: np.ndarray[Any, Any]) -> Tensor:

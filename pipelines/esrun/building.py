@@ -25,12 +25,12 @@ from pipelines.esrun.materialize import Reader, write_bands
 from pipelines.esrun.projection import Projection
 from pipelines.esrun.sourcing import Chosen, Filler, choose, fillers
 from pipelines.program import read_json, write_json, writing
+from pipelines.rasters import CACHE
 
 if TYPE_CHECKING:
     from pipelines.esrun.project import Project
     from pipelines.esrun.scratch import Part
 
-CACHE = 64 * 2**20  # bytes; GDAL would take a twentieth of the machine for blocks it has read
 PREFIX = "oe_window_"
 
 

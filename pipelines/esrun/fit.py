@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines import learning
 from pipelines.program import run, write_json
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def fit(project: Project, dataset: Dataset, dst: Path, device: str = "cpu", **ho
     plan = replace(config.fit, **how)
     found = read_examples(project, dataset, config, its)
     normalise = config.normalise or normalisation(found["train"])
-    with scoring.repeatable(), tqdm(total=plan.epochs, unit="epoch", desc="fit", disable=None) as bar:
+    with learning.repeatable("warn"), tqdm(total=plan.epochs, unit="epoch", desc="fit", disable=None) as bar:
         torch.manual_seed(plan.seed)
         model = scoring.prepared(config, config.network(len(its.labels)), normalise, its, where)
         losses = train(

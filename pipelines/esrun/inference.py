@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines import learning
 from pipelines.errors import BadInput
 from pipelines.esrun.dataset import Dataset, Window
 from pipelines.esrun.filled import is_filled
 from pipelines.esrun.project import Project
 from pipelines.esrun.scratch import OUTPUT_LAYER, Part
+from pipelines.rasters import CACHE
 
 BATCH = 8
-CACHE = 64 * 2**20  # bytes; GDAL would take a twentieth of the machine for blocks it has read
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def infer(project: Project, part: Part, source: Dataset, target: Dataset, settin
     batches = list(_batches(windows, settings.batch_size or config.batch_size or BATCH, model.stride))
     workers = settings.workers or config.num_workers or 0
     outcomes: dict[str, str | None] = {}
-    with scoring.repeatable(), rasterio.Env(GDAL_CACHEMAX=CACHE), tqdm(
+    with learning.repeatable("warn"), rasterio.Env(GDAL_CACHEMAX=CACHE), tqdm(
         total=len(windows), unit="window", desc="inference", disable=None
     ) as bar:  # fmt: skip
         for one in _worked(job, batches, workers):

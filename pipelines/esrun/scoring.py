@@ -5,9 +5,8 @@ Datasets and the files of results do not belong here.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -185,22 +184,6 @@ def device_named(text: str) -> str:
     from pipelines import devices
 
     return devices.chosen(text)
-
-
-@contextlib.contextmanager
-def repeatable() -> Iterator[None]:
-    """Torch with the same sums from run to run: by one thread, by algorithms that fix their order."""
-    import torch
-
-    threads, strict = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    torch.set_num_threads(1)
-    # Unlike use_deterministic_algorithms, it does not import torch's compiler, which takes seconds.
-    torch.set_deterministic_debug_mode("warn")  # a user's own network may know no other
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_deterministic_debug_mode(strict)
 
 
 def checkpoint_of(project: Project, given: Path | None) -> Path:

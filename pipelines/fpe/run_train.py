@@ -70,8 +70,8 @@ def command(
     on from its last epoch and ends with the same bytes on a CPU.
     """
     from pipelines import devices
-    from pipelines.fpe.scoring import repeatable
     from pipelines.fpe.storage import Storage
+    from pipelines.learning import repeatable
 
     folder = model_folder(directory, station_id, model_code)
     table = path_of(input, "--input", folder, "input") / "pairs.csv"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.errors import BadInput
 from pipelines.fpe.merging import out_path, read_score
 from pipelines.fpe.storage import Missing
+from pipelines.learning import repeatable
 from pipelines.program import read_json, write_json
 
 if TYPE_CHECKING:
@@ -146,22 +147,6 @@ def score_images(
         count = f"{len(unreadable)} of {len(paths)} images have no score"
         print(f"warning: {count}, the first {name!r}: {why}", file=sys.stderr)
     return Report(len(paths), dict(sorted(unreadable.items())))
-
-
-@contextlib.contextmanager
-def repeatable() -> Iterator[None]:
-    """Torch with the same sums from run to run: by one thread, by algorithms that fix their order."""
-    import torch
-
-    threads, strict = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    torch.set_num_threads(1)
-    # Unlike use_deterministic_algorithms, it does not import torch's compiler, which takes seconds.
-    torch.set_deterministic_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_deterministic_debug_mode(strict)
 
 
 def _keep_only_of(model: str, folder: Path, wanted: Set[Path]) -> None:

@@ -19,6 +19,7 @@ from pipelines import devices
 from pipelines.errors import BadInput
 from pipelines.geowatch import grids
 from pipelines.program import run, staged
+from pipelines.rasters import CACHE
 
 if TYPE_CHECKING:
     from pipelines.geowatch.grids import Grid
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pipelines.geowatch.predictor import Predictor, Settings
     from pipelines.geowatch.series import Series
 
-CACHE = 64 * 2**20  # bytes; GDAL would take a twentieth of the machine for blocks it has read
 AUTO = ("auto", "none", "null", "")
 
 

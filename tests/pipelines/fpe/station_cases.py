@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pipelines import program
 from pipelines.fpe.database import transaction
 from pipelines.fpe.tables import Annotation, Dataset, Image, Imageset, Series, Station, User, Value, Variable
+from tests.pipelines.programs import caller
 
 NOON = datetime(2023, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-class Ended(NamedTuple):
-    code: int
-    err: str
-
-
-def call(name: str, *arguments: object) -> Ended:
-    """Run a program by the command line it has, in this process."""
-    command = importlib.import_module(f"pipelines.fpe.{name}").command
-    err = io.StringIO()
-    with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
-        try:
-            program.run(command, [str(one) for one in arguments])
-        except SystemExit as stop:
-            return Ended(int(stop.code or 0), err.getvalue())
-    raise AssertionError("a program exits")
+call = caller("pipelines.fpe")
 
 
 def pair(left: int, right: int, rank: str = "LEFT", *attributes: str) -> dict[str, Any]:

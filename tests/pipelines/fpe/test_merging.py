@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
 import json
-from typing import NamedTuple
 
 import pandas as pd
 import pytest
@@ -14,6 +10,7 @@ import pytest
 from pipelines import program
 from pipelines.errors import BadInput
 from pipelines.fpe import merging
+from tests.pipelines.programs import caller
 
 NAMES = [
     "imagesets/u/images/West Brook 0__2022-12-20__09-54-55(1).JPG",
@@ -23,21 +20,7 @@ NAMES = [
 HEADER = "split,image_id,timestamp,filename,url,value"
 
 
-class Ended(NamedTuple):
-    code: int
-    err: str
-
-
-def call(name, *arguments):
-    """Run a program by the command line it has, in this process."""
-    command = importlib.import_module(f"pipelines.fpe.{name}").command
-    err = io.StringIO()
-    with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
-        try:
-            program.run(command, [str(one) for one in arguments])
-        except SystemExit as stop:
-            return Ended(int(stop.code or 0), err.getvalue())
-    raise AssertionError("a program exits")
+call = caller("pipelines.fpe")
 
 
 def make_model(folder, names, scores):

@@ -19,12 +19,12 @@ from pipelines.esrun.mosaic_files import Values, cut, style_of, write_mosaic
 from pipelines.esrun.mosaics import WINDOWS_TAG, Grid, Mosaic, by_grid, read_source
 from pipelines.esrun.projection import Bounds
 from pipelines.esrun.tools.postprocessors.postprocess_interface import PostprocessInterfaceRaster
+from pipelines.rasters import CACHE
 
 if TYPE_CHECKING:
     import numpy as np
 
 DTYPES = ("uint8", "int16", "int32", "float32")
-CACHE = 64 * 2**20  # bytes; GDAL would take a twentieth of the machine
 
 
 @dataclass(frozen=True)
