@@ -7,15 +7,34 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from pipelines.errors import BadInput
+
+
+def where_jobs_run(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a demo the options `--workers` and `--backend`."""
+    workers = click.option(
+        "--workers",
+        type=click.IntRange(1),
+        default=os.cpu_count() or 1,
+        show_default="all cores",
+        help="Jobs at once.",
+    )
+    backend = click.option(
+        "--backend",
+        default=lambda: "tmux" if shutil.which("tmux") else "serial",
+        show_default="tmux",
+        help="Where jobs run: serial, tmux or slurm.",
+    )
+    return workers(backend(command))
 
 
 def together(folder: Path, package: str, commands: Sequence[Sequence[str]]) -> None:

@@ -5,8 +5,6 @@ It only calls the programs, each by the command line that it prints.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 import click
 
 from pipelines import program
-from pipelines.demo_parts import call, drawn, together
+from pipelines.demo_parts import call, drawn, together, where_jobs_run
 
 PARAMS = """\
 # Three ways to find sites, four ways to tell their phases: 12 rows.
@@ -47,19 +45,7 @@ Example:
 
 @click.command(name="demo", epilog=EPILOG)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="geowatch-demo")
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=os.cpu_count() or 1,
-    show_default="all cores",
-    help="Jobs at once.",
-)
-@click.option(
-    "--backend",
-    default=lambda: "tmux" if shutil.which("tmux") else "serial",
-    show_default="tmux",
-    help="Where jobs run: serial, tmux or slurm.",
-)
+@where_jobs_run
 def command(folder: Path, workers: int, backend: str) -> None:
     """Make images with known sites in FOLDER, learn to find them, and rank twelve ways to do it.
 
