@@ -43,8 +43,12 @@ def groups_of(grid: Grid, edge: Edge, node: ProcessNode) -> list[Group | Mark]:
     return [groups.get(_key(grid, edge, node, index, _DOWN), ABSENT) for index in rows]
 
 
-def _ordering(grid: Grid, edge: Edge, source: ProcessNode, name: str) -> tuple[str, str]:
-    """The node and the parameter that a key of ``order_by`` means."""
+def _ordering(grid: Grid, edge: Edge, source: ProcessNode, name: str) -> tuple[str, str | None]:
+    """The node and the parameter that a key of ``order_by`` means; None for the id of the node's job."""
+    if name in grid.wiring.nodes and not source.accepts(name):
+        if name != source.name and name not in grid.wiring.ancestors[source.name]:
+            raise PlanError(f"{edge}: order_by names node {name!r}, which is not upstream of it")
+        return name, None
     owned = grid.wiring.owner(name)
     owner, param = (grid.wiring.nodes[owned[0]], owned[1]) if owned else (source, name)
     if owner is not source and owner.name not in grid.wiring.ancestors[source.name]:
@@ -59,7 +63,7 @@ def _unknown(edge: Edge, field: str, name: str, owner: ProcessNode) -> PlanError
     return PlanError(f"{edge}: {field} names {name!r}, which node {owner.name!r} does not have", hint=hint)
 
 
-def _group(jobs: Iterable[Job], edge: Edge, order_by: Sequence[tuple[str, str]]) -> Group:
+def _group(jobs: Iterable[Job], edge: Edge, order_by: Sequence[tuple[str, str | None]]) -> Group:
     """Members in the order of their ids, or of ``order_by``; that order is part of what the job is."""
     members = sorted(jobs, key=lambda job: job.id)
     if order_by:
@@ -68,9 +72,14 @@ def _group(jobs: Iterable[Job], edge: Edge, order_by: Sequence[tuple[str, str]])
     return Group(tuple(Output(job, edge.src_port) for job in members), hashing.digest(identity))
 
 
-def _param(job: Job, node: str, param: str) -> Token:
-    """The text of a parameter of a job or of the nearest ancestor of that node; None where there is none."""
+def _param(job: Job, node: str, param: str | None) -> Token:
+    """The text of a parameter of a job or of the nearest ancestor of that node; None where there is none.
+
+    Without ``param``, the id of that job.
+    """
     if job.node.name == node:
+        if param is None:
+            return job.id
         source = job.sources.get(param)
         return source.value if isinstance(source, External) else None
     return next((found for up in job.predecessors() if (found := _param(up, node, param)) is not None), None)

@@ -22,7 +22,8 @@ class Gather:
     Attributes:
         group_by: pairs of the key on the upstream and on the downstream side. A key is a parameter of the
             node, `<node>.<param>` of any node of the row, or the name of a node (its job in the row).
-        order_by: upstream keys that order the members; by default they are ordered by job id.
+        order_by: upstream keys that order the members; by default they are ordered by job id. The name of a
+            node orders by the id of its job: then gathers from several nodes have the same order.
     """
 
     group_by: tuple[tuple[str, str], ...] = ()

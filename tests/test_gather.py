@@ -123,6 +123,24 @@ def test_order_by_a_parameter_of_an_ancestor_or_one_that_is_forwarded(lab):
     assert order() == [2, 9, 10]
 
 
+def test_order_by_a_node_gives_gathers_from_several_nodes_one_order(lab):
+    lab.node("top", algo_params=["k"]).node("a", ins=["src"]).node("b", ins=["src"])
+    lab.node("g", ins=["first", "second"])
+    lab.edge("top.dst -> a.src", "top.dst -> b.src")
+    lab.gather("a.dst", "g.first", order_by=["top"]).gather("b.dst", "g.second", order_by=["top"])
+    (job,) = lab.plan([{"top.k": k} for k in range(8)]).by_node()["g"]
+    first, second = ([member.job.upstream[0].id for member in group.members] for group in job.groups)
+    assert first == second == sorted(first)
+    assert len(first) == 8
+
+
+def test_order_by_a_node_that_is_not_upstream_is_an_error(lab):
+    lab.node("a", algo_params=["k"]).node("g", ins=["parts"])
+    lab.gather("a.dst", "g.parts", order_by=["g"])
+    with pytest.raises(PlanError, match="order_by names node 'g', which is not upstream"):
+        lab.plan([{"a.k": 1}])
+
+
 @pytest.mark.parametrize("field", ["group_by", "order_by"])
 @pytest.mark.parametrize("key", ["flod", "a.flod", "z.fold"])
 def test_an_unknown_key_is_refused(gathers, field, key):
