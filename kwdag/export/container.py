@@ -1,12 +1,13 @@
 """What the container of one job is told: what to prepare, the command of the job, and both as arguments.
 
-The command is the text of `invoke.sh`, byte for byte; where files lie in S3 is sagemaker.py's business.
+The command is that of `invoke.sh`; where files lie in S3 is sagemaker.py's business.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
+import sys
 
 from kwdag import jobdir, script
 from kwdag.errors import PlanError
@@ -32,7 +33,12 @@ def job_script(planned: Planned, job: Job, maker: TaskMaker) -> str:
         manifests.append(f"mkdir -p {shlex.quote(path.rpartition('/')[0])} || exit\n")
         manifests.append(_write(path, "".join(f"{member['path']}\n" for member in members)))
         manifests.append(_write(f"{path.removesuffix('.txt')}.json", twin))
-    return "".join([*links, *manifests, script.body(plan, job)])
+    return "".join([*links, *manifests, _portable(script.body(plan, job))])
+
+
+def _portable(text: str) -> str:
+    """The interpreter that runs kwdag here is `python` in the image."""
+    return text.replace(f"{shlex.quote(sys.executable)} -", "python -")
 
 
 def _link(root: str, upload: Upload) -> str:
@@ -49,7 +55,8 @@ def _write(path: str, text: str) -> str:
 def programs_by_path(planned: Planned) -> list[str]:
     """Programs that commands name by an absolute path of this machine: the image must have them there."""
     found = (script.direct_argv(planned.plan, job) for job in planned.jobs)
-    return sorted({argv[0] for argv in found if argv and argv[0].startswith("/")})
+    named = {argv[0] for argv in found if argv and argv[0].startswith("/")}
+    return sorted(named - {sys.executable})
 
 
 def arguments(job: Job, text: str) -> list[str]:
