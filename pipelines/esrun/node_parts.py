@@ -1,4 +1,4 @@
-"""What the nodes of the earth-system runner share: programs, the ports of a branch, the words for metrics.
+"""What the nodes of the earth-system runner share: programs, the ports of a branch.
 
 The nodes themselves stand in nodes.py.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Any
 
 from kwdag import ProcessNode
 
@@ -16,12 +15,6 @@ def program(name: str) -> str:
     # The interpreter that runs kwdag can import this package; another `python` on PATH may not. -B: compiled
     # modules of the user's beside esrun.yaml would change the project directory, which all jobs watch.
     return f"{shlex.quote(sys.executable)} -B -m pipelines.esrun.{name}"
-
-
-def metric(name: str, objective: str = "maximize", primary: bool = False) -> dict[str, Any]:
-    """A float in [0, 1]."""
-    return {"metric": name, "objective": objective, "primary": primary, "display": primary,
-            "type": "float", "range": (0, 1)}  # fmt: skip
 
 
 def of_partition(name: str, options: str) -> str:

@@ -6,7 +6,8 @@ How nodes are connected stands in pipelines.py, what they run in the programs of
 from __future__ import annotations
 
 from kwdag import ProcessNode
-from pipelines.esrun.node_parts import OfPartition, metric, of_partition, program
+from pipelines.esrun.node_parts import OfPartition, of_partition, program
+from pipelines.node_parts import metric
 
 
 class Partition(ProcessNode):

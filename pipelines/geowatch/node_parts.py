@@ -1,26 +1,19 @@
-"""What the nodes of BAS and SC share: programs with their ports and defaults, and the words for metrics.
+"""What the nodes of BAS and SC share: programs with their ports and defaults.
 
 The nodes themselves stand in nodes.py.
 """
 
 from __future__ import annotations
 
-import shlex
-import sys
 from typing import Any
 
 from kwdag import ProcessNode
+from pipelines import node_parts
+from pipelines.node_parts import metric
 
 
 def program(name: str, *fixed: str) -> str:
-    # The interpreter that runs kwdag can import this package; another `python` on PATH may not.
-    return " ".join([shlex.quote(sys.executable), "-m", f"pipelines.geowatch.{name}", *fixed])
-
-
-def metric(name: str, objective: str = "maximize", primary: bool = False, **more: Any) -> dict[str, Any]:
-    """A float in [0, 1] unless said otherwise."""
-    return {"metric": name, "objective": objective, "primary": primary, "display": primary,
-            "type": "float", "range": (0, 1), **more}  # fmt: skip
+    return node_parts.program(f"pipelines.geowatch.{name}", *fixed)
 
 
 def vantage(node: str, first: str, second: str) -> dict[str, str]:

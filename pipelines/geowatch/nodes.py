@@ -14,10 +14,10 @@ from pipelines.geowatch.node_parts import (
     PolyViz,
     Predict,
     Track,
-    metric,
     program,
     vantage,
 )
+from pipelines.node_parts import metric
 
 
 class BasPxl(Predict):
