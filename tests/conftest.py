@@ -23,6 +23,7 @@ import kwdag
 from kwdag.resolve import build_plan
 from kwdag.yaml_pipeline import from_spec
 from tests.slurm_cluster import QUICK, cluster, missing
+from tests.workers import pytest_collection_modifyitems  # noqa: F401  (a hook)
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("kwdag", deadline=None)

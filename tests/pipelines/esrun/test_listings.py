@@ -14,7 +14,7 @@ from kwdag import schedule
 from pipelines.esrun.dataset import Dataset
 from tests.pipelines.esrun.sample_runs import call, files, needs_earthpy, small_project
 
-pytestmark = needs_earthpy
+pytestmark = [needs_earthpy, pytest.mark.xdist_group("listings")]
 EXAMPLES = Path(__file__).parents[3] / "examples" / "esrun"
 ONE_WINDOW = EXAMPLES / "single_window" / "esrun.yaml"
 OF_THE_SEED = """\

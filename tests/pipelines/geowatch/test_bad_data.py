@@ -14,7 +14,7 @@ import rasterio
 from pipelines.geowatch import package
 from pipelines.geowatch.model import TemporalUNet
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad data")]
 
 SMALLEST = ("--regions=1", "--frames=2", "--size=48", "--sensors=S2")
 TIMES = ("timestamp", "date_captured")

@@ -12,6 +12,7 @@ import pytest
 
 from kwdag.aggregation import aggregate
 from tests.pipelines.geowatch.test_schedule_evaluation import FILES, OPTIONS, SEED
+from tests.workers import once
 
 pytestmark = pytest.mark.slow
 
@@ -28,30 +29,29 @@ def python(here, *words):
     return subprocess.run(line, cwd=here, capture_output=True, text=True, timeout=300)
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("here")
+def make(folder):
+    """Data, a model, and in `out` what the pipeline makes of them."""
     options = "--regions=1", "--frames=4", "--size=48", "--sensors=S2"
     made = python(folder, "pipelines.geowatch.generate", "--dst=data", *options)
     assert (made.returncode, made.stderr) == (0, "")
     fitted = python(folder, "pipelines.geowatch.fit", "--dataset=data/data.kwcoco.json", "--dst=bas.pt",
                     "--epochs=1", "--window=32", "--max_windows=4")  # fmt: skip
     assert fitted.returncode == 0, fitted.stderr
-    return folder
+    found = schedule(folder, "bas.pt", "out")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "6 done of 6 jobs" in found.stdout
+
+
+@pytest.fixture
+def here(tmp_path_factory):
+    """A folder that the workers share: a test writes only what no other one does."""
+    return once(tmp_path_factory, "end_to_end", make)
 
 
 def schedule(here, model, root, *more):
     options = "--pipeline=bas", f"--root_dpath={root}", "--run=1", "--enable_viz_pred_trk_poly=0", *more
     params = f"--params={PARAMS.format(model=model)}"
     return python(here, "pipelines.geowatch.schedule_evaluation", params, *options)
-
-
-@pytest.fixture(scope="module")
-def out(here):
-    found = schedule(here, "bas.pt", "out")
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert "6 done of 6 jobs" in found.stdout
-    return here / "out"
 
 
 #: Files that are results; the datasets name files below the root and differ with it.
@@ -64,15 +64,15 @@ def results(root: Path) -> dict[str, str]:
 
 
 @pytest.mark.every_backend
-def test_results_are_the_same_bytes_wherever_they_are_made(here, out, backend):
+def test_results_are_the_same_bytes_wherever_they_are_made(here, backend):
     found = schedule(here, "bas.pt", f"again_{backend.name}", *backend.words)
     assert found.returncode == 0, found.stdout + found.stderr
-    first = results(out)
+    first = results(here / "out")
     assert {Path(name).suffix for name in first} == {".tif", ".geojson", ".json"}
     assert results(here / f"again_{backend.name}") == first
 
 
-def test_bas_runs_and_is_ranked(here, out):
+def test_bas_runs_and_is_ranked(here):
     ranked = python(here, "kwdag", "aggregate", "--target=out", "--json=1")
     assert ranked.returncode == 0, ranked.stderr
     text = json.dumps(json.loads(ranked.stdout))

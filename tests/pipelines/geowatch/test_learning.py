@@ -23,6 +23,8 @@ from pipelines.geowatch.predictor import Predictor, Settings, read_window
 from pipelines.geowatch.series import read_series
 from pipelines.geowatch.training_data import IGNORE, phase_map
 
+pytestmark = pytest.mark.xdist_group("learning")  # they share two models
+
 BANDS = ("blue", "green", "red", "nir")
 NODATA = -9999
 PLACES = {
