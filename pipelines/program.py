@@ -9,6 +9,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -46,7 +47,8 @@ def run(command: click.Command, argv: Sequence[str] | None = None) -> NoReturn:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "kwdag", "pipelines"):
             raise
-        code = _complain(f"needs {missing}; pip install 'kwdag[geo]'")
+        extra = "fpe" if ".fpe." in _name(command) else "geo"
+        code = _complain(f"needs {missing}; pip install 'kwdag[{extra}]'")
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
     else:
@@ -166,7 +168,7 @@ def _spread(command: click.Command, arguments: list[str]) -> list[str]:
     spread: list[str] = []
     option: str | None = None
     for argument in arguments:
-        if argument.startswith("--"):
+        if argument.startswith("--") or re.match(r"-[A-Za-z]", argument):  # -1 is a value
             name, equals, _ = argument.partition("=")
             option = name if name in several else None
             if option is None or equals:

@@ -19,7 +19,7 @@ from pipelines.errors import BadInput
 @click.command()
 @click.option("--dst", type=click.Path(path_type=Path))
 @click.option("--sizes", type=int, multiple=True)
-@click.option("--flag", type=bool, default=False)
+@click.option("-f", "--flag", type=bool, default=False)
 @click.option("--fail", default="")
 def sample(dst: Path | None, sizes: tuple[int, ...], flag: bool, fail: str) -> None:
     """A program."""
@@ -70,6 +70,7 @@ def test_a_fault_of_ours_keeps_its_traceback():
         (["--sizes", "1", "2", "--flag=True"], "(1, 2) True"),
         (["--sizes=1", "2", "3", "--flag", "0"], "(1, 2, 3) False"),
         (["--sizes=1", "--sizes=2"], "(1, 2) False"),
+        (["--sizes", "1", "-2", "-f", "1"], "(1, -2) True"),
         ([], "() False"),
     ],
 )
