@@ -69,7 +69,7 @@ def _size(_context: click.Context, _option: click.Parameter, text: str) -> tuple
     "--answers", type=click.IntRange(0), default=800, show_default=True, help="at most, for each station"
 )
 @click.option(
-    "--start", type=click.DateTime(["%Y-%m-%d"]), default="2022-10-10", show_default=True,
+    "--start", type=click.DateTime(["%Y-%m-%d"]), default="2023-03-01", show_default=True,
     help="first day, in UTC",
 )  # fmt: skip
 @click.option("--quality", type=click.IntRange(1, 95), default=85, show_default=True, help="of the JPEGs")

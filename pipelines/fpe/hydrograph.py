@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 STEP = 900  # seconds between two points of the curve, as gauges report
-_DAYS_BETWEEN_STORMS = 2.5
+_DAYS_BETWEEN_STORMS = 3.5
+_REGULAR = (
+    6.0  # shape of the gamma distribution of these days: fronts follow each other, but not by the clock
+)
 _FULL = 250.0  # cubic feet per second at which the water fills the picture's channel
 _EXPONENT = 0.4  # of a wide channel's rating curve: Manning's equation has 3/5, natural banks less
 
@@ -57,7 +60,7 @@ def hydrograph(rng: np.random.Generator, start: float, days: int, phase: float) 
     """
     times = start + np.arange(0, days * 86400 + 1, STEP, dtype=float)
     season = 2 * np.pi * ((times - start) / (365.25 * 86400) + phase - 0.25)
-    base = rng.uniform(6, 10) * np.exp(0.6 * np.cos(season))
+    base = rng.uniform(4, 7) * np.exp(0.5 * np.cos(season))
     storms = _storms(rng, start, days)
     flow = base + sum(storm.flow(times) for storm in storms)
     return Hydrograph(times, flow, storms)
@@ -65,16 +68,16 @@ def hydrograph(rng: np.random.Generator, start: float, days: int, phase: float) 
 
 def _storms(rng: np.random.Generator, start: float, days: int) -> tuple[Storm, ...]:
     # From a week before, so that the first day has a past, too.
-    count = max(1, rng.poisson((days + 7) / _DAYS_BETWEEN_STORMS))
-    starts = np.sort(rng.uniform(-7, days, count))
+    between = rng.gamma(_REGULAR, _DAYS_BETWEEN_STORMS / _REGULAR, 3 * (days + 7))
+    starts = np.cumsum(between) - between[0] * rng.random() - 7
     return tuple(
         Storm(
             start=start + 86400 * day,
             rise=3600 * rng.uniform(3, 14),
-            peak=float(np.clip(25 * rng.lognormal(0, 1.0), 4, 180)),
-            recession=86400 * rng.uniform(0.8, 3),
+            peak=float(np.clip(50 * rng.lognormal(0, 0.6), 8, 110)),
+            recession=86400 * rng.uniform(1.2, 2.2),
         )
-        for day in starts
+        for day in starts[starts < days]
     )
 
 

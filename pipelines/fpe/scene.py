@@ -115,10 +115,10 @@ class Scene:
         """``land`` under water where ``depth`` is positive: brown when high, white where it breaks."""
         down, right = int(rng.integers(self.height)), int(rng.integers(self.width))
         ripples = self.ripples[down : down + self.height, right : right + self.width, None]
-        clear, muddy = np.array([0.20, 0.27, 0.27]), np.array([0.40, 0.35, 0.26])
+        clear, muddy = np.array([0.20, 0.27, 0.27]), np.array([0.34, 0.27, 0.17])
         mud = np.clip(1.6 * shot.stage - 0.6, 0, 1)
-        water = clear + mud * (muddy - clear) + (0.035 + 0.05 * shot.stage) * ripples
-        water = water + 0.10 * (1 - shot.sky.cloud)
+        water = clear + mud * (muddy - clear) + (0.035 + 0.03 * shot.stage) * ripples
+        water = water + (0.10 - 0.06 * mud) * (1 - shot.sky.cloud)  # the sky, mirrored
         foam = (depth > 0) & (depth < 0.05) & (ripples[..., 0] > 1.2 - shot.stage)
         water = np.where(foam[..., None], 0.82, water)
         frozen = shot.sky.ice * (depth < 0.25 * shot.sky.ice)

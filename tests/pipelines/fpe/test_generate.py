@@ -22,6 +22,8 @@ from pipelines.fpe import hydrograph, people, scene, seed_tree, weather
 from pipelines.fpe.scene import Scene, Shot
 from pipelines.fpe.weather import Sky
 
+pytestmark = pytest.mark.xdist_group("generated streams")
+
 NOON = Sky(sun=45, phase=0.5, snow=0, ice=0, fog=0, rain=0, cloud=0.3)
 MIDNIGHT = Sky(sun=-30, phase=0.5, snow=0, ice=0, fog=0, rain=0, cloud=0.3)
 
@@ -40,7 +42,7 @@ def program(*arguments: object, seed: str = "0") -> subprocess.CompletedProcess:
 def tree(tmp_path_factory) -> Path:
     """Two stations of 40 days across the end of daylight saving time, one of them without observations."""
     path = tmp_path_factory.mktemp("data") / "seed data"
-    options = ("--days=40", "--images-per-day=12", "--size=96x72", "--damaged=3", "--unobserved=1")
+    options = ("--start=2022-10-10", "--days=40", "--size=96x72", "--damaged=3", "--unobserved=1")
     done = program("--dst", path, *options)
     assert (done.returncode, done.stdout) == (0, f"wrote {path / 'variables.json'}\n"), done.stderr
     return path
@@ -203,6 +205,16 @@ def test_more_flow_stands_higher(flow, more):
 def test_a_storm_rises_to_its_peak_and_recedes_by_e_in_its_time():
     storm = hydrograph.Storm(start=1000, rise=600, peak=50, recession=7200)
     assert storm.flow(np.array([999.0, 1300, 1600, 8800])) == pytest.approx([0, 25, 50, 50 / np.e])
+
+
+@pytest.mark.parametrize("phase", [0.1, 0.75])
+def test_the_last_weeks_have_storms_but_none_beyond_what_was_seen_before(phase):
+    """Or there would be nothing to rank in the days after the last answer, or nothing to learn it from."""
+    curves = [hydrograph.hydrograph(np.random.default_rng(seed), 0.0, 60, phase).flow for seed in range(30)]
+    parts = [np.split(flow, [3 * len(flow) // 4]) for flow in curves]
+    assert min(np.log(after).std() for _, after in parts) > 0.3
+    beyond = [(after > 1.15 * before.max()).mean() for before, after in parts]
+    assert np.mean(beyond) < 0.01 and max(beyond) < 0.1
 
 
 @pytest.mark.parametrize(
