@@ -117,6 +117,9 @@ def _parse(text: str) -> URL:
         address = make_url(text)
     except (ArgumentError, ValueError):
         raise BadInput("is not a URL", where="database", hint="sqlite:///fpe.db, say") from None
+    if "@" in (address.host or "") + (address.database or "") and address.get_backend_name() != "sqlite":
+        # the rest of a password, which messages would show as the host
+        raise BadInput("is not a URL", where="database", hint="an @ in a password is written %40")
     name = address.get_backend_name()
     if name not in DRIVERS:
         raise BadInput(f"{name} is not supported", where="database", hint="sqlite or postgresql")

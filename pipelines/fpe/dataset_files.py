@@ -5,6 +5,7 @@ What is in the tables does not belong here.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TIMES = {"timestamp", "left.timestamp", "right.timestamp"}
-TEXTS = ("filename", "url", "rank", "true_rank", "comment", "attributes")
+TEXTS = ("filename", "url", "rank", "true_rank", "comment", "attributes", "timestamp")
+NUMBERS = {"image_id": "i", "imageId": "i", "value": "if"}  # kinds of numpy; all empty is float
 
 
 def folder_of(given: str | None, directory: str, station_id: int | None, *parts: str | None) -> Path:
@@ -54,14 +56,15 @@ def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     """A table that `write_table` has written: its times in UTC, its texts as they stand.
 
     Raises:
-        BadInput: it is missing, is no such table, or lacks a column of ``needed``.
+        BadInput: it is missing, is no such table, lacks a column of ``needed``, or has no number or time
+            where one belongs.
     """
     import pandas as pd
 
     # an image may be called NA; nothing but an empty field is missing
     texts: dict[Any, Any] = {name: "str" for name in needed if name.rpartition(".")[2] in TEXTS}
     try:
-        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
+        table = read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
     except OSError as error:
         raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
     except ValueError as error:  # pandas' own of a torn line, no line at all, another encoding
@@ -69,12 +72,31 @@ def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     for name in needed:
         if name not in table:
             raise BadInput(f"has no column {name!r}", where=path)
+        kinds = NUMBERS.get(name.rpartition(".")[2])
+        if kinds and len(table) and table[name].dtype.kind not in kinds:
+            raise BadInput(f"has something else than numbers in {name!r}", where=path)
     for name in TIMES & set(table):
-        try:
-            table[name] = pd.to_datetime(table[name], utc=True, format="ISO8601")
-        except ValueError:
-            raise BadInput(f"has something else than times in {name!r}", where=path) from None
+        table[name] = pd.to_datetime(table[name], utc=True, format="ISO8601", errors="coerce")
+        if table[name].isna().any():
+            raise BadInput(f"has something else than times in {name!r}", where=path)
     return table
+
+
+def read_csv(path: Path, **how: Any) -> pd.DataFrame:
+    """What pandas reads, but never the first cells of rows that have too many as the names of rows.
+
+    Raises:
+        ValueError: this is no table, or some row has more cells than there are columns.
+        OSError: it cannot be read.
+    """
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(path, index_col=False, **how)
+        except pd.errors.ParserWarning:
+            raise ValueError("more cells in a row than columns") from None
 
 
 def span(times: pd.Series, timezone: ZoneInfo) -> dict[str, Any]:

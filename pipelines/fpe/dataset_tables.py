@@ -199,7 +199,7 @@ def _answer(annotation_id: int, place: int, key: str, item: Any) -> Answer:
         ids = int(left["imageId"]), int(right["imageId"])
         attributes = _attributes(left), _attributes(right)
         rank, comment = item["rank"], item.get("comment") or None
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise BadInput(f"pair {place} has no left and right imageId and rank", where=key) from None
     if rank not in RANKS:
         raise BadInput(f"pair {place} has the rank {rank!r}, none of {', '.join(RANKS)}", where=key)

@@ -5,6 +5,7 @@ How they are computed stands in correlations.py.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def _numbers(rows: pd.DataFrame, name: str, path: Path) -> pd.Series[float]:
 
     text = rows[name]
     numbers = pd.to_numeric(text.replace({"": None, "NA": None}), errors="coerce").astype(float)
-    wrong = numbers.isna() & ~text.isin(["", "NA", "NaN", "nan"])
+    wrong = numbers.isna() & ~text.isin(["", "NA", "NaN", "nan"]) | numbers.isin([math.inf, -math.inf])
     if wrong.any():
         raise BadInput(f"{name} {text[wrong].iloc[0]!r} is not a number", where=path)
     return numbers

@@ -16,11 +16,12 @@ import numpy as np
 
 from pipelines.errors import BadInput
 from pipelines.fpe.image_transforms import Recipe, pixels
+from pipelines.fpe.storage import Missing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Read = Callable[[str], bytes]  # the file of a key
+Read = Callable[[str], bytes]  # the file of a key; raises Missing if there is none
 
 
 def decode(content: bytes, size: tuple[int, int] | None = None) -> Image:
@@ -66,7 +67,7 @@ def check(names: Sequence[str], read: Read, threads: int = 2) -> Checked:
     """Decode every photograph once, small.
 
     Raises:
-        BadInput: none of them can be read.
+        BadInput: none of them can be read, or the storage does not answer.
     """
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         looks = list(pool.map(lambda name: _look(name, read), names))
@@ -84,7 +85,11 @@ def check(names: Sequence[str], read: Read, threads: int = 2) -> Checked:
 def _look(name: str, read: Read) -> tuple[float, bool] | str:
     """Width over height, and whether it is grey; or why it cannot be read."""
     try:
-        image = decode(read(name), (256, 256))
+        content = read(name)
+    except Missing:  # but not a storage that does not answer, which is no fault of an image
+        return "is missing"
+    try:
+        image = decode(content, (256, 256))
     except BadInput as error:
         return str(error)
     red, green, blue = np.moveaxis(np.asarray(image), 2, 0)

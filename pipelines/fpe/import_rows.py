@@ -5,10 +5,11 @@ Reading and checking the seed stands in seed_files.py, files in import_seed.py.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, func, insert, select
 from sqlalchemy.orm import Session
 
 from pipelines.errors import BadInput
@@ -42,6 +43,28 @@ def import_shared(session: Session, seed: Seed) -> None:
         _add(session, table, [row for row in rows if row["id"] not in there])
 
 
+def check_station(session: Session, files: StationFiles) -> None:
+    """Whether `import_station` would take it, without adding anything.
+
+    Raises:
+        BadInput: an id or a uuid is another's already, or a variable is unknown.
+    """
+    station_id = _station_id(session, files)
+    listed = files.path.with_name("annotations.json")
+    for imageset in files.imagesets:
+        path = imageset.path.with_name("imageset.json")
+        _new_images(session, imageset, _owned_id(session, Imageset, imageset.row, station_id, path))
+    for dataset in files.datasets:
+        _owned_id(session, Dataset, dataset.row, station_id, dataset.path)
+    for row in files.annotations:
+        _owned_id(session, Annotation, row, station_id, listed)
+    known = set(session.scalars(select(Variable.id)))
+    series = [(part.row["variable_id"], part.path) for dataset in files.datasets for part in dataset.parts]
+    for variable_id, path in [*series, *((row["variable_id"], listed) for row in files.annotations)]:
+        if variable_id is not None and variable_id not in known:
+            raise BadInput(f"no variable {variable_id!r} in variables.json", where=path)
+
+
 def import_station(session: Session, files: StationFiles) -> tuple[int, dict[str, int]]:
     """A station and all that belongs to it.
 
@@ -49,51 +72,60 @@ def import_station(session: Session, files: StationFiles) -> tuple[int, dict[str
         The station's id, and how many rows were added, by table.
 
     Raises:
-        BadInput: an id or a uuid is another's already, or a variable is unknown.
+        BadInput: as `check_station`.
     """
+    check_station(session, files)
     before = _counts(session)
-    known = set(session.scalars(select(Variable.id)))
     station_id = _station(session, files)
     for imageset in files.imagesets:
-        _imageset(session, imageset, station_id)
+        imageset_id = _owned(session, Imageset, imageset.row, station_id, imageset.path)
+        rows = _new_images(session, imageset, imageset_id)
+        _add(session, Image, [{**row, "imageset_id": imageset_id} for row in rows])
     for dataset in files.datasets:
-        _dataset(session, dataset, station_id, known)
+        _dataset(session, dataset, station_id)
     for row in files.annotations:
-        _check_variable(row["variable_id"], known, files.path.with_name("annotations.json"))
-        _owned(session, Annotation, row, station_id, files.path.with_name("annotations.json"))
+        _owned(session, Annotation, row, station_id, files.path)
     after = _counts(session)
     return station_id, {name: after[name] - before[name] for name in after}
 
 
-def _station(session: Session, files: StationFiles) -> int:
+def _station_id(session: Session, files: StationFiles) -> int | None:
+    """The id of the station of this user and name; None if there is none yet."""
     row = files.row
-    same_name = select(Station.id).where(Station.user_id == row["user_id"], Station.name == row["name"])
-    there = session.scalar(same_name)
+    there = session.scalar(_same_station(row))
     if there is None:
         if "id" in row and session.get(Station, row["id"]) is not None:
             raise BadInput(f"id: {row['id']} is another station's already", where=files.path)
-        _add(session, Station, [row])
-        there = session.scalars(same_name).one()
     elif row.get("id", there) != there:
         raise BadInput(f"name: {row['name']!r} is station {there} already", where=files.path)
     return there
 
 
-def _imageset(session: Session, files: Group, station_id: int) -> None:
-    imageset_id = _owned(session, Imageset, files.row, station_id, files.path.with_name("imageset.json"))
+def _station(session: Session, files: StationFiles) -> int:
+    if (there := _station_id(session, files)) is not None:
+        return there
+    _add(session, Station, [files.row])
+    return session.scalars(_same_station(files.row)).one()
+
+
+def _same_station(row: Row) -> Select[int]:
+    return select(Station.id).where(Station.user_id == row["user_id"], Station.name == row["name"])
+
+
+def _new_images(session: Session, files: Group, imageset_id: int | None) -> list[Row]:
+    """The images that the imageset has not yet."""
     there = set(session.scalars(select(Image.filename).where(Image.imageset_id == imageset_id)))
-    rows = [{**row, "imageset_id": imageset_id} for row in files.parts if row["filename"] not in there]
+    rows = [row for row in files.parts if row["filename"] not in there]
     for taken in _taken(session, [row["id"] for row in rows if "id" in row]):
         raise BadInput(f"id: {taken} is another image's already", where=files.path)
-    _add(session, Image, rows)
+    return rows
 
 
-def _dataset(session: Session, files: Group, station_id: int, known: set[str]) -> None:
+def _dataset(session: Session, files: Group, station_id: int) -> None:
     dataset_id = _owned(session, Dataset, files.row, station_id, files.path)
     there = set(session.scalars(select(Series.variable_id).where(Series.dataset_id == dataset_id)))
     for part in files.parts:
         variable_id = part.row["variable_id"]
-        _check_variable(variable_id, known, part.path)
         if variable_id not in there:
             series = Series(dataset_id=dataset_id, variable_id=variable_id)
             session.add(series)
@@ -101,17 +133,26 @@ def _dataset(session: Session, files: Group, station_id: int, known: set[str]) -
             _add(session, Value, [{**row, "series_id": series.id} for row in part.parts])
 
 
-def _owned(session: Session, table: Any, row: Row, station_id: int, path: Any) -> int:
-    """The id of the row with this uuid, made if there is none."""
+def _owned_id(
+    session: Session, table: Any, row: Row, station_id: int | None, path: os.PathLike[str]
+) -> int | None:
+    """The id of the row with this uuid; None if there is none yet."""
     found = session.execute(select(table.id, table.station_id).where(table.uuid == row["uuid"])).first()
     if found is None:
-        made = table(**row, station_id=station_id)
-        session.add(made)
-        session.flush()
-        return int(made.id)
+        return None
     if found.station_id != station_id:
         raise BadInput(f"uuid: {row['uuid']} belongs to station {found.station_id} already", where=path)
     return int(found.id)
+
+
+def _owned(session: Session, table: Any, row: Row, station_id: int, path: os.PathLike[str]) -> int:
+    """The same, made if there is none."""
+    if (there := _owned_id(session, table, row, station_id, path)) is not None:
+        return there
+    made = table(**row, station_id=station_id)
+    session.add(made)
+    session.flush()
+    return int(made.id)
 
 
 def _taken(session: Session, ids: Sequence[int]) -> Iterable[int]:
@@ -135,11 +176,6 @@ def _advance(session: Session, table: type[Base]) -> None:
     if session.get_bind().dialect.name == "postgresql" and column.type.python_type is int:
         sequence = func.pg_get_serial_sequence(table.__tablename__, "id")
         session.execute(select(func.setval(sequence, select(func.max(column)).scalar_subquery())))
-
-
-def _check_variable(variable_id: str | None, known: set[str], path: Any) -> None:
-    if variable_id is not None and variable_id not in known:
-        raise BadInput(f"no variable {variable_id!r} in variables.json", where=path)
 
 
 def _counts(session: Session) -> dict[str, int]:

@@ -66,12 +66,14 @@ def _import(station: StationFiles, engine: Engine, storage: Storage) -> None:
     from sqlalchemy.exc import IntegrityError
 
     from pipelines.fpe import database as databases
-    from pipelines.fpe.import_rows import import_station
+    from pipelines.fpe.import_rows import check_station, import_station
 
     kept, missing = _with_files(station, storage)
     if missing:
         named = ", ".join(missing[:NAMED]) + (", ..." if len(missing) > NAMED else "")
         click.echo(f"warning: {station.path}: {len(missing)} files are missing, left out: {named}", err=True)
+    with databases.transaction(engine) as session:
+        check_station(session, kept)  # before its files replace another's
     sent, there = _upload(kept, storage)
     try:
         with databases.transaction(engine) as session:

@@ -6,6 +6,7 @@ How an image gets its score does not belong here: see scoring.py. Programs read 
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import BadInput
+from pipelines.fpe.dataset_files import read_csv
 from pipelines.program import read_json, writing
 
 if TYPE_CHECKING:
@@ -72,14 +74,12 @@ def read_rows(path: Path, need: Iterable[str]) -> pd.DataFrame:
     Raises:
         BadInput: the file cannot be read, is no table, or lacks a column.
     """
-    import pandas as pd
-
     try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        rows = read_csv(path, dtype=str, keep_default_na=False)
     except OSError as error:
         raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
-    except (UnicodeDecodeError, ValueError):  # pandas' own errors are ValueErrors
-        raise BadInput("is not a table of comma-separated values", where=path) from None
+    except ValueError as error:  # pandas' own errors, and that of another encoding
+        raise BadInput(f"is not a table of comma-separated values ({error})", where=path) from None
     missing = [name for name in need if name not in rows.columns]
     if missing:
         raise BadInput(f"has no column {missing[0]}", where=path)
@@ -99,8 +99,10 @@ def read_score(path: Path) -> float | None:
     """
     data = read_json(path)
     score = data.get("score", "") if isinstance(data, dict) else ""
-    if score is None or (isinstance(score, float | int) and not isinstance(score, bool)):
-        return None if score is None else float(score)
+    if score is None:
+        return None
+    if isinstance(score, float | int) and not isinstance(score, bool) and math.isfinite(score):
+        return float(score)
     raise BadInput('has no "score" that is a number or null', where=path)
 
 

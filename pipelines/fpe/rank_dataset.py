@@ -17,6 +17,7 @@ from pipelines.fpe import settings
 from pipelines.fpe.dataset_files import folder_of, refuse_existing, span, underscored, write_table
 from pipelines.fpe.interpolation import MAXGAP_MINUTES, averaged
 from pipelines.fpe.local_times import zone
+from pipelines.fpe.option_types import STATION_ID, Finite
 from pipelines.program import run, staged, write_json
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ class Collected:
 @click.command(name="rank-dataset", epilog=EPILOG, context_settings={"token_normalize_func": underscored})
 @click.argument("code", required=False)
 @click.option("-d", "--directory", default=".", show_default="here", help="Root of all stations' folders.")
-@click.option("-s", "--station-id", type=int, required=True, help="Its id in the database.")
+@click.option("-s", "--station-id", type=STATION_ID, required=True, help="Its id in the database.")
 @click.option("-v", "--variable", "--variable-id", default="FLOW_CFS", show_default=True)
-@click.option("-m", "--maxgap", type=click.FloatRange(min=0), default=MAXGAP_MINUTES, show_default=True,
+@click.option("-m", "--maxgap", type=Finite(0), default=MAXGAP_MINUTES, show_default=True,
               help="Minutes from an image to the observations before and after it.")  # fmt: skip
 @click.option("-o", "--overwrite", is_flag=True, help="Replace the files of an older dataset.")
 @click.option("--dst", help="Folder to write to.  [default: DIRECTORY/STATION_ID/datasets/CODE]")

@@ -22,6 +22,7 @@ from pipelines.fpe.dataset_files import (
     write_table,
 )
 from pipelines.fpe.local_times import Window, between_dates, local_dates, within, zone
+from pipelines.fpe.option_types import SEED, STATION_ID, Finite
 from pipelines.program import read_json, run, staged, write_json
 
 if TYPE_CHECKING:
@@ -85,12 +86,12 @@ def _range(name: str, low: int, high: int, default: int) -> Any:
 @click.command(name="rank-input", epilog=EPILOG, context_settings={"token_normalize_func": underscored})
 @click.argument("model_code", required=False)
 @click.option("-d", "--directory", default=".", show_default="here", help="Root of all stations' folders.")
-@click.option("-s", "--station-id", type=int, help="Its id in the database.")
+@click.option("-s", "--station-id", type=STATION_ID, help="Its id in the database.")
 @click.option("-v", "--variable", "--variable-id", help="Checked against the dataset's, if given.")
 @click.option("-D", "--dataset-code", help="The dataset to take from.")
-@click.option("-t", "--train-frac", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.8,
+@click.option("-t", "--train-frac", type=Finite(0, 1, min_open=True, max_open=True), default=0.8,
               show_default=True, help="Fraction of the pairs that train.")  # fmt: skip
-@click.option("-S", "--seed", type=int, default=0, show_default=True, help="Of the split.")
+@click.option("-S", "--seed", type=SEED, default=0, show_default=True, help="Of the split.")
 @_range("--min-hour", 0, 23, 7)
 @_range("--max-hour", 0, 23, 18)
 @_range("--min-month", 1, 12, 1)
@@ -129,7 +130,7 @@ def command(
     annotated = dates["annotations_start"], dates["annotations_end"]
     choice = Choice(window, *annotated, annotations_max_n, train_frac, seed)
     record = _record(source, variable)
-    station = read_json(source / "station.json")
+    station = _station(source / "station.json")
     made = make_input(source, station, choice)
     _warn(made.split, train_frac)
     codes = {"model_code": model_code, "dataset_code": dataset_code or record["dataset_code"]}
@@ -239,6 +240,14 @@ def _record(source: Path, variable: str | None) -> dict[str, Any]:
     if variable not in (None, record["variable_id"]):
         raise BadInput(f"is a dataset of {record['variable_id']}, not of {variable}", where=source)
     return record
+
+
+def _station(path: Path) -> dict[str, Any]:
+    station = read_json(path)
+    for key in ("id", "name", "timezone"):
+        if not isinstance(station, dict) or key not in station:
+            raise BadInput(f"has no {key!r}", where=path)
+    return dict(station)
 
 
 def _warn(split: Split, wanted: float) -> None:

@@ -15,7 +15,8 @@ import click
 
 from pipelines.errors import BadInput
 from pipelines.fpe.model_options import EITHER_DASH, model_folder, model_options, path_of
-from pipelines.fpe.settings import STORAGE, storage_url
+from pipelines.fpe.option_types import SEED, Finite
+from pipelines.fpe.settings import STORAGE_OF_MODEL, storage_url
 from pipelines.program import run, staged, write_json
 
 if TYPE_CHECKING:
@@ -32,18 +33,16 @@ Example:
 
 @click.command(name="run_train", epilog=EPILOG, context_settings=EITHER_DASH)
 @model_options
-@STORAGE
+@STORAGE_OF_MODEL
 @click.option("--input", help="Folder with pairs.csv.  [default: the model's input]")
 @click.option("--dst", help="Folder to write in.  [default: the model's train]")
 @click.option("--epochs", "--n-epochs", "epochs", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=0.001, show_default=True)
-@click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), default=0.9, show_default=True)
+@click.option("--learning-rate", type=Finite(0, min_open=True), default=0.001, show_default=True)
+@click.option("--momentum", type=Finite(0, 1, max_open=True), default=0.9, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Pairs a step.")
 @click.option("--unfreeze-after", type=click.IntRange(0), default=2, show_default=True,
               help="Epochs in which the body stays as it is.")  # fmt: skip
-@click.option(
-    "--seed", type=click.IntRange(0), default=1691, show_default=True, help="Of weights and chance."
-)
+@click.option("--seed", type=SEED, default=1691, show_default=True, help="Of weights and chance.")
 @click.option("--body", default="small", show_default=True, help="small, resnet18 or resnet50.")
 @click.option("--weights", default=None, help="Weights of the body: a state dict, torchvision's or ours.")
 @click.option("--input-size", type=click.IntRange(16), default=480, show_default=True,
@@ -53,10 +52,10 @@ Example:
               help="Crop, flip, turn and jitter by chance.")  # fmt: skip
 @click.option("--normalize", type=bool, default=True, show_default=True,
               help="By mean and deviation of training images.")  # fmt: skip
-@click.option("--max-unreadable", type=click.FloatRange(0, 1), default=0.1, show_default=True,
+@click.option("--max-unreadable", type=Finite(0, 1), default=0.1, show_default=True,
               help="Share of images that may be missing or broken.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads that decode.")
-@click.option("--memory", type=click.FloatRange(0), default=2.0, show_default=True,
+@click.option("--memory", type=Finite(0), default=2.0, show_default=True,
               help="GiB of decoded images to keep.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, or the number of a GPU.")
 def command(
@@ -76,7 +75,7 @@ def command(
     folder = model_folder(directory, station_id, model_code)
     table = path_of(input, "--input", folder, "input") / "pairs.csv"
     target = path_of(dst, "--dst", folder, "train")
-    read = Storage(storage_url(storage, directory or ".")).read
+    read = Storage(storage_url(storage, directory or ".", manifest=table.with_name("manifest.json"))).read
     pairs = read_pairs(table)
     where = devices.chosen(device)
     with repeatable():

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.fpe.model_options import EITHER_DASH, model_folder, model_options, path_of
-from pipelines.fpe.settings import STORAGE, storage_url
+from pipelines.fpe.option_types import Finite
+from pipelines.fpe.settings import STORAGE_OF_MODEL, storage_url
 from pipelines.program import run, write_json
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Example:
 
 @click.command(name="run_transform", epilog=EPILOG, context_settings=EITHER_DASH)
 @model_options
-@STORAGE
+@STORAGE_OF_MODEL
 @click.option("--input", help="Folder with images.csv.  [default: the model's input]")
 @click.option("--model", help="Model file.  [default: model.pth in the model's train]")
 @click.option("--dst", help="Folder to write in.  [default: the model's transform]")
@@ -34,7 +35,7 @@ Example:
               help="Images at once on a GPU.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=2, show_default=True, help="Threads.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, or the number of a GPU.")
-@click.option("--max-unreadable", type=click.FloatRange(0, 1), default=0.1, show_default=True,
+@click.option("--max-unreadable", type=Finite(0, 1), default=0.1, show_default=True,
               help="Share of images that may be missing or broken.")  # fmt: skip
 def command(
     directory: str | None, station_id: str | None, model_code: str | None, storage: str | None,
@@ -52,10 +53,11 @@ def command(
     from pipelines.fpe.storage import Storage
 
     folder = model_folder(directory, station_id, model_code)
-    images = merging.read_images(path_of(input, "--input", folder, "input") / "images.csv")
+    table = path_of(input, "--input", folder, "input") / "images.csv"
+    images = merging.read_images(table)
     names = images["filename"].tolist()
     target = path_of(dst, "--dst", folder, "transform")
-    source = Storage(storage_url(storage, directory or "."))
+    source = Storage(storage_url(storage, directory or ".", manifest=table.with_name("manifest.json")))
     scorer = scoring.load_scorer(path_of(model, "--model", folder, "train/model.pth"), devices.chosen(device))
     (target / "transform.json").unlink(missing_ok=True)
     write_json(target / "manifest.json", manifest(source, names))

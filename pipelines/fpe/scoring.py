@@ -154,7 +154,7 @@ def _keep_only_of(model: str, folder: Path, wanted: Set[Path]) -> None:
     record = folder / RECORD
     same = record.is_file() and read_json(record) == {"model_sha256": model}
     for path in folder.rglob("*.out"):  # also what a killed run was writing
-        if not same or path not in wanted:
+        if path.is_file() and (not same or path not in wanted):
             path.unlink()
     if not same:  # after them: killed before, the rest go next time
         write_json(record, {"model_sha256": model})

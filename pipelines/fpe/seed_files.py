@@ -78,6 +78,8 @@ def read_seed(folder: str | os.PathLike[str], bucket: str) -> Seed:
     users, stations = [], []
     for place in _folders(folder / "users"):
         users.append(read_row(_object(place / "user.json", bucket), USER, place / "user.json"))
+        if users[-1]["id"] in {user["id"] for user in users[:-1]}:
+            raise BadInput(f"id: {users[-1]['id']!r} comes twice", where=place / "user.json")
         stations += [_station(path, users[-1]["id"], bucket) for path in _folders(place / "stations")]
     return Seed(
         _rows(folder / "variables.json", VARIABLE, bucket, unique=("id",)),

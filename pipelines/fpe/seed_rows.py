@@ -5,22 +5,26 @@ Files stand in seed_files.py, the tables in tables.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
 from pipelines.errors import BadInput
-from pipelines.fpe.tables import STATUSES
+from pipelines.fpe.tables import CODE_LENGTH, STATUSES
 
 REQUIRED = object()
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value: its name, and how a JSON value becomes it (ValueError, TypeError: it is none)."""
+    """A kind of value: its name, and how a JSON value becomes it.
+
+    It is none where that raises ValueError, TypeError or OverflowError.
+    """
 
     name: str
     read: Callable[[Any], Any]
@@ -72,14 +76,21 @@ def _value(data: dict[str, Any], name: str, column: Column, path: Path, place: s
         return column.default
     try:
         return column.kind.read(found)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise BadInput(f"{where}: {found!r} is not {column.kind.name}", where=path) from None
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError
+    value.encode()  # half a surrogate pair, which JSON can write, is no text for a database
     return value
+
+
+def _code(value: Any) -> str:
+    if len(_text(value)) > CODE_LENGTH:
+        raise ValueError
+    return str(value)
 
 
 def _whole(value: Any) -> int:
@@ -89,6 +100,12 @@ def _whole(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
+    if not math.isfinite(number := _observed(value)):
+        raise ValueError
+    return number
+
+
+def _observed(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError
     return float(value)
@@ -110,7 +127,7 @@ def _moment(value: Any) -> datetime:
     moment = datetime.fromisoformat(_text(value))
     if moment.tzinfo is None:
         raise ValueError
-    return moment
+    return moment.astimezone(UTC)
 
 
 def _status(value: Any) -> str:
@@ -133,17 +150,19 @@ def _file_name(value: Any) -> str:
 
 TEXT = Kind("a text", lambda value: value if value == "" else _text(value))
 NAME = Kind("a text with something in it", _text)
+CODE = Kind(f"a text of 1 to {CODE_LENGTH} characters", _code)
 FILE_NAME = Kind("the name of a file", _file_name)
 WHOLE = Kind("a whole number", _whole)
 NUMBER = Kind("a number", _number)
+OBSERVED = Kind("a number", _observed)  # or none that is known, NaN
 TRUTH = Kind("true or false", _truth)
 OBJECT = Kind("an object", _object)
 MOMENT = Kind("a time with an offset, such as 2023-01-02T14:05:00Z", _moment)
 STATUS = Kind(f"one of {', '.join(STATUSES)}", _status)
 ZONE = Kind("a time zone, such as US/Eastern", _zone)
 
-VARIABLE: Columns = {"id": Column(NAME), "description": Column(TEXT, None)}
-MODEL_TYPE: Columns = {"id": Column(NAME), "name": Column(TEXT, None)}
+VARIABLE: Columns = {"id": Column(CODE), "description": Column(TEXT, None)}
+MODEL_TYPE: Columns = {"id": Column(CODE), "name": Column(TEXT, None)}
 USER: Columns = {
     "id": Column(FILE_NAME),
     "affiliation_code": Column(TEXT, None),
@@ -161,7 +180,7 @@ STATION: Columns = {
     "status": Column(TEXT, None),
 }
 DATASET: Columns = {"uuid": Column(FILE_NAME), "status": Column(STATUS), "filename": Column(TEXT, None)}
-VALUE: Columns = {"timestamp": Column(MOMENT), "value": Column(NUMBER, None), "flag": Column(TEXT, None)}
+VALUE: Columns = {"timestamp": Column(MOMENT), "value": Column(OBSERVED, None), "flag": Column(TEXT, None)}
 IMAGESET: Columns = {
     "uuid": Column(FILE_NAME),
     "status": Column(STATUS),

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from pipelines.errors import BadInput
+from pipelines.program import read_json
 
 DATABASE = click.option(
     "--database",
@@ -22,6 +23,12 @@ STORAGE = click.option(
     "--storage",
     metavar="URL",
     help="A directory or s3://BUCKET/PREFIX.  [default: $FPE_STORAGE_URL, $BUCKET, or ROOT/storage]",
+)
+STORAGE_OF_MODEL = click.option(
+    "--storage",
+    metavar="URL",
+    help="A directory or s3://BUCKET/PREFIX.  [default: $FPE_STORAGE_URL, $BUCKET, or what the input's"
+    " manifest.json names]",
 )
 
 
@@ -44,16 +51,35 @@ def database_url(
 
 
 def storage_url(
-    option: str | None, root: str | os.PathLike[str], environ: Mapping[str, str] = os.environ
+    option: str | None,
+    root: str | os.PathLike[str],
+    environ: Mapping[str, str] = os.environ,
+    manifest: str | os.PathLike[str] | None = None,
 ) -> str:
-    """The URL of the storage, as `storage.Storage` takes it; S3 itself reads AWS_* from the environment."""
+    """The URL of the storage, as `storage.Storage` takes it; S3 itself reads AWS_* from the environment.
+
+    Args:
+        manifest: a model's manifest.json, whose prefix is it where neither option nor environment say so.
+
+    Raises:
+        BadInput: there is a manifest that begins with no prefix.
+    """
     if option:
         return option
     if url := environ.get("FPE_STORAGE_URL"):
         return url
     if bucket := environ.get("BUCKET"):
         return f"s3://{bucket}"
+    if manifest is not None and Path(manifest).exists():
+        return _prefix(Path(manifest))
     return str(Path(root) / "storage")
+
+
+def _prefix(manifest: Path) -> str:
+    match read_json(manifest):
+        case [{"prefix": str(prefix)}, *_]:
+            return prefix
+    raise BadInput("does not begin with a prefix", where=manifest)
 
 
 def _from_parts(environ: Mapping[str, str]) -> str:

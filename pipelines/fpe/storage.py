@@ -108,6 +108,11 @@ class Storage:
                 raise BadInput("did not arrive as it was sent", where=self.url(key), hint="try again")
         return False
 
+    def remove(self, key: str) -> None:
+        """Remove a key, unless another program has done so."""
+        with self._told(key), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(key))
+
     def sweep(self, keys: Iterable[str]) -> int:
         """Remove what killed uploads of ``keys`` left; how many. For when all of them are in place."""
         with self._told(UPLOADING):
@@ -172,7 +177,9 @@ class Storage:
     def _told(self, key: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if _code_of(error) == "NoSuchBucket":  # not that of a file: all are missing
+                raise BadInput("there is no such bucket", where=self.base) from None
             raise Missing("no such file in the storage", where=self.base + "/" + key) from None
         except OSError as error:
             reason = error.strerror or type(error).__name__
@@ -183,6 +190,12 @@ class Storage:
             raise BadInput(
                 f"the storage cannot be reached ({type(error).__name__})", where=self.base, hint="see AWS_*"
             ) from None
+
+
+def _code_of(error: Exception) -> str:
+    """What S3 itself calls what s3fs has translated to an OSError."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def _digests_of(path: Path) -> tuple[int, str, str]:

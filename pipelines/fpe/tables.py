@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 STATUSES = ("CREATED", "UPLOADING", "QUEUED", "PROCESSING", "DONE", "FAILED")  # only DONE counts
+CODE_LENGTH = 16  # of a variable or a model type, in characters
 
 NAMES = {  # so that a migration can name what it drops
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -111,7 +112,7 @@ class Variable(Base):
 
     __tablename__ = "variables"
 
-    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[str] = mapped_column(String(CODE_LENGTH), primary_key=True)
     description: Mapped[str | None]
 
 
@@ -228,7 +229,7 @@ class ModelType(Base):
 
     __tablename__ = "model_types"
 
-    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[str] = mapped_column(String(CODE_LENGTH), primary_key=True)
     name: Mapped[str | None]
 
 

@@ -200,6 +200,8 @@ def test_no_message_holds_the_password(postgres_server):
         ("postgresql://u:Wr0ng@h:port/d", "is not a URL"),
         ("sqlite:////nowhere/fpe.db", "no such database"),
         ("oracle+Wr0ng://x", "oracle is not supported"),
+        ("postgresql://u:p@Wr0ng@h/d", "is not a URL; an @ in a password is written %40"),
+        ("postgresql://u:p@Wr0ng/x@h/d", "is not a URL; an @ in a password"),
     ],
 )
 def test_bad_urls(url, complaint):

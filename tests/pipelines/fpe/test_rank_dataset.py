@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
@@ -183,7 +184,7 @@ def test_what_is_refused_leaves_nothing(make, case, options, words, tmp_path):
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path, monkeypatch):
-    monkeypatch.setenv("FPE_DATABASE_URL", f"postgresql://me:{PASSWORD.replace('/', '%2F')}@127.0.0.1:1/fpe")
+    monkeypatch.setenv("FPE_DATABASE_URL", f"postgresql://me:{quote(PASSWORD, '')}@127.0.0.1:1/fpe")
     ended = call("rank_dataset", "-d", tmp_path, "-s", 29, "CODE")
     refused(ended, "127.0.0.1")
     assert "s3cret" not in ended.err
