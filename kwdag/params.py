@@ -9,7 +9,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import chain, pairwise
+from pathlib import Path
 from reprlib import repr as short
 from typing import Any
 
@@ -72,7 +74,8 @@ class Params:
 def load_params(source: str | os.PathLike[str] | Mapping[str, Any]) -> Params:
     """Read a params file, inline YAML or JSON, or a mapping; raises MatrixError at the first fault.
 
-    ``__include__`` paths are relative to the file that holds them, else to the current folder.
+    ``__include__`` paths are relative to the file that holds them, else to the current folder; with
+    ``package:`` before them, to the folder of that package.
     """
     document = open_source(source)
     parts = document.mapping("the params")
@@ -171,11 +174,16 @@ def _tables(name: str, section: Spot) -> list[_Table]:
 
 
 def _table(spot: Spot, name: str) -> _Table:
-    table = spot.mapping(name)
-    for key, value in table.items():
+    """The keys of a mapping, over those of the files that it includes: of these the later ones win."""
+    own = spot.mapping(name)
+    files = own.pop(_INCLUDE_FILE, None)
+    table: _Table = {}
+    for file in _files(files) if files else ():
+        table |= _table(file, f"the file included by {name}")
+    for key, value in own.items():
         if key != _ROW_OPTIONS:
             _check_key(key, value)
-    return table
+    return table | own
 
 
 def _check_key(key: Any, spot: Spot) -> None:
@@ -249,20 +257,40 @@ def _values(spot: Spot) -> tuple[Any, ...]:
 def _splice(spot: Spot) -> tuple[Any, ...]:
     if not (isinstance(spot.value, dict) and _INCLUDE_FILE in spot.value):
         return (spot.value,)
-    names = spot.value[_INCLUDE_FILE]
-    names = names if isinstance(names, list) else [names]
-    if len(spot.value) > 1 or not all(isinstance(name, str) for name in names):
+    if len(spot.value) > 1:
         raise spot.fail(f"{_INCLUDE_FILE!r} takes a file name and stands alone, not {short(spot.value)}")
-    return tuple(chain.from_iterable(_included(spot, name) for name in names))
+    return tuple(chain.from_iterable(map(_values, _files(spot.at(_INCLUDE_FILE)))))
 
 
-def _included(spot: Spot, name: str) -> tuple[Any, ...]:
-    file = spot.folder / name
+def _files(spot: Spot) -> list[Spot]:
+    """The documents in the file or files that are named."""
+    names = spot.value if isinstance(spot.value, list) else [spot.value]
+    if not all(isinstance(name, str) for name in names):
+        raise spot.fail(f"{_INCLUDE_FILE!r} takes a file name or a list of them, not {short(spot.value)}")
+    return [_opened(spot, name) for name in names]
+
+
+def _opened(spot: Spot, name: str) -> Spot:
+    file = _of_package(spot, name) or spot.folder / name
     if not file.is_file():
         raise spot.fail(f"no such file to include: {name!r}", neighbour(file))
     if file.resolve() in spot.including:
         raise spot.fail(f"the file {name!r} includes itself")
-    return _values(open_file(file, including=(*spot.including, file.resolve())))
+    return open_file(file, including=(*spot.including, file.resolve()))
+
+
+def _of_package(spot: Spot, name: str) -> Path | None:
+    """The file that `package:path` means, one that comes with an installed package."""
+    package, colon, path = name.partition(":")
+    if not colon or not re.fullmatch(r"\w+(\.\w+)*", package):
+        return None
+    try:
+        found = find_spec(package)
+    except ImportError:
+        found = None
+    if found is None or not found.submodule_search_locations:
+        raise spot.fail(f"no package {package!r} to include a file of")
+    return Path(next(iter(found.submodule_search_locations))) / path
 
 
 def _group_number(name: str) -> int:

@@ -333,3 +333,67 @@ def test_expansion_is_fast():
     start = time.process_time()
     assert len(expand(params).rows) == 100_000
     assert time.process_time() - start < 1  # measured 0.1; the margin is for slow machines
+
+
+class TestIncludedKeys:
+    """`__include__` beside the keys of a matrix: groups of settings that stand in files of their own."""
+
+    @pytest.fixture(autouse=True)
+    def groups(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for name, text in {
+            "model/small.yaml": "a.width: 8\na.depth: [1, 2]",
+            "model/large.yaml": "__include__: small.yaml\na.width: 64",
+            "trainer.yaml": "a.lr: 0.1\na.depth: 3",
+        }.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+
+    def rows(self, text):
+        return [dict(row) for row in expand(load_params(text)).rows]
+
+    def test_own_keys_win_and_then_the_later_file(self):
+        text = "matrix: {__include__: [model/large.yaml, trainer.yaml], a.lr: 0.5}"
+        assert self.rows(text) == [{"a.width": 64, "a.depth": 3, "a.lr": 0.5}]
+        text = "matrix: {__include__: [trainer.yaml, model/large.yaml]}"
+        assert [row["a.depth"] for row in self.rows(text)] == [1, 2]
+
+    def test_without_the_word_matrix(self):
+        assert self.rows("__include__: trainer.yaml\na.x: [1, 2]") == [
+            {"a.lr": 0.1, "a.depth": 3, "a.x": 1}, {"a.lr": 0.1, "a.depth": 3, "a.x": 2},
+        ]  # fmt: skip
+
+    def test_groups_take_turns_in_submatrices(self):
+        text = """
+            matrix: {a.group: [small, quick]}
+            submatrices:
+            - {a.group: small, __include__: model/small.yaml}
+            - {a.group: quick, __include__: trainer.yaml}
+        """
+        assert [(row["a.group"], row["a.depth"]) for row in self.rows(text)] == [
+            ("small", 1), ("small", 2), ("quick", 3),
+        ]  # fmt: skip
+
+    def test_a_file_of_a_package(self, tmp_path, monkeypatch):
+        (tmp_path / "mypkg" / "groups").mkdir(parents=True)
+        (tmp_path / "mypkg" / "__init__.py").touch()
+        (tmp_path / "mypkg" / "groups" / "a.yaml").write_text("a.lr: 7")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.chdir("/")
+        assert self.rows("__include__: mypkg:groups/a.yaml") == [{"a.lr": 7}]
+
+    @pytest.mark.parametrize("text, complaint", [
+        ("__include__: trainre.yaml", "no such file to include: 'trainre.yaml'; did you mean 'trainer.yaml'"),
+        ("__include__: 3", "takes a file name or a list of them, not 3"),
+        ("__include__: no_such_package:a.yaml", "no package 'no_such_package' to include a file of"),
+        ("__include__: list.yaml", "list.yaml: the file included by 'matrix' must be a mapping"),
+        ("__include__: bad.yaml", "bad.yaml, line 2: no node in key 'lr'"),
+        ("__include__: self.yaml", "the file 'self.yaml' includes itself"),
+    ])  # fmt: skip
+    def test_what_is_no_group(self, text, complaint, tmp_path):
+        (tmp_path / "list.yaml").write_text("[1, 2]")
+        (tmp_path / "bad.yaml").write_text("a.x: 1\nlr: 2")
+        (tmp_path / "self.yaml").write_text("__include__: self.yaml")
+        with pytest.raises(MatrixError) as caught:
+            load_params(text + "\na.y: 1")
+        assert complaint in str(caught.value)
