@@ -17,7 +17,7 @@ from pipelines.fpe import settings
 from pipelines.fpe.dataset_files import folder_of, refuse_existing, span, underscored, write_table
 from pipelines.fpe.interpolation import MAXGAP_MINUTES, averaged
 from pipelines.fpe.local_times import zone
-from pipelines.fpe.option_types import STATION_ID, Finite
+from pipelines.option_types import STATION_ID, Finite
 from pipelines.program import run, staged, write_json
 
 if TYPE_CHECKING:

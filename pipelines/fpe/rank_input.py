@@ -22,7 +22,7 @@ from pipelines.fpe.dataset_files import (
     write_table,
 )
 from pipelines.fpe.local_times import Window, between_dates, local_dates, within, zone
-from pipelines.fpe.option_types import SEED, STATION_ID, Finite
+from pipelines.option_types import SEED, STATION_ID, Finite
 from pipelines.program import read_json, run, staged, write_json
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import click
 
 from pipelines.errors import BadInput
 from pipelines.fpe.model_options import EITHER_DASH, model_folder, model_options, path_of
-from pipelines.fpe.option_types import SEED, Finite
 from pipelines.fpe.settings import STORAGE_OF_MODEL, storage_url
+from pipelines.option_types import SEED, Finite
 from pipelines.program import run, staged, write_json
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _prepared(
     """A training that is ready to begin, or to go on."""
     import torch
 
-    from pipelines.fpe import checkpoints
+    from pipelines.fpe import model_files
     from pipelines.fpe.image_reading import Photos
     from pipelines.fpe.image_transforms import Recipe
     from pipelines.fpe.networks import Ranker
@@ -153,7 +153,7 @@ def _prepared(
     torch.manual_seed(how["seed"])
     network = Ranker(how["body"])
     if how["weights"] is not None:
-        checkpoints.load_body(network, how["weights"])
+        model_files.load_body(network, how["weights"])
     height = how["input_size"]
     recipe = Recipe(height, max(round(height * checked.aspect), 1), decolorize=how["decolorize"])
     photos = Photos(read, recipe, memory, workers)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.fpe.model_options import EITHER_DASH, model_folder, model_options, path_of
-from pipelines.fpe.option_types import Finite
 from pipelines.fpe.settings import STORAGE_OF_MODEL, storage_url
+from pipelines.option_types import Finite
 from pipelines.program import run, write_json
 
 if TYPE_CHECKING:

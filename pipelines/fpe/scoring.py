@@ -98,7 +98,7 @@ def load_scorer(path: Path, device: str = "cpu") -> Scorer:
     Raises:
         BadInput: there is no such file, or no model in it.
     """
-    from pipelines.fpe.checkpoints import load_model
+    from pipelines.fpe.model_files import load_model
 
     network, transform = load_model(path, device)
     return Scorer(network, transform, digest(path), device)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from pipelines import checkpoints
 from pipelines.errors import BadInput
-from pipelines.fpe import checkpoints
+from pipelines.fpe import model_files
 from pipelines.fpe.image_transforms import Recipe, augmented, centre, drawn, normalised
 from pipelines.fpe.ranknet import ranknet_loss
 
@@ -199,7 +200,7 @@ class Training:
         """The model of this epoch, then the state to go on from: where the second is, the first is."""
         done = self.history[-1]
         its = self.setting
-        model = checkpoints.model_content(self.network, its.body, its.recipe, **asdict(done))
+        model = model_files.model_content(self.network, its.body, its.recipe, **asdict(done))
         checkpoints.save(self.checkpoint(epoch), model)
         state = {
             "key": its.key,

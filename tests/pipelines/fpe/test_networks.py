@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from pipelines import checkpoints
 from pipelines.errors import BadInput
-from pipelines.fpe import checkpoints
+from pipelines.fpe import model_files
 from pipelines.fpe.image_transforms import Recipe, evaluated
 from pipelines.fpe.networks import BODIES, Ranker
 
@@ -54,23 +55,23 @@ def test_local_weights_of_a_classifier_load(tmp_path):
     given = {**Ranker("resnet18").body.state_dict(), "fc.weight": torch.rand(1000, 512)}
     torch.save(given, tmp_path / "resnet18.pth")
     network = Ranker("resnet18")
-    checkpoints.load_body(network, tmp_path / "resnet18.pth")
+    model_files.load_body(network, tmp_path / "resnet18.pth")
     assert torch.equal(network.body.layer3[0].conv1.weight, given["layer3.0.conv1.weight"])
 
 
 def test_a_model_scores_as_it_did_before_it_was_saved(tmp_path):
     network = Ranker().eval()
-    content = checkpoints.model_content(network, "small", RECIPE, epoch=3)
+    content = model_files.model_content(network, "small", RECIPE, epoch=3)
     checkpoints.save(tmp_path / "model.pth", content)
     checkpoints.save(tmp_path / "again.pth", content)
     assert (tmp_path / "model.pth").read_bytes() == (tmp_path / "again.pth").read_bytes()
-    loaded, transform = checkpoints.load_model(tmp_path / "model.pth")
+    loaded, transform = model_files.load_model(tmp_path / "model.pth")
     image = Image.linear_gradient("L").resize((90, 50))
     assert transform(image).shape == (3, 32, 48)
     with torch.inference_mode():
         assert torch.equal(loaded(transform(image)[None]), network(evaluated(image, RECIPE)[None]))
     other = Ranker()
-    checkpoints.load_body(other, tmp_path / "model.pth")
+    model_files.load_body(other, tmp_path / "model.pth")
     assert torch.equal(other.body.layers[0].weight, network.body.layers[0].weight)
 
 
@@ -84,10 +85,10 @@ class Code:
 def test_a_checkpoint_runs_no_code(tmp_path, capsys):
     (tmp_path / "model.pth").write_bytes(pickle.dumps(Code(), protocol=2))
     with pytest.raises(BadInput, match="is no checkpoint"):
-        checkpoints.load_model(tmp_path / "model.pth")
+        model_files.load_model(tmp_path / "model.pth")
     torch.save(Code(), tmp_path / "model.pth")
     with pytest.raises(BadInput, match="is no checkpoint"):
-        checkpoints.load_model(tmp_path / "model.pth")
+        model_files.load_model(tmp_path / "model.pth")
     assert capsys.readouterr().out == ""
 
 
@@ -96,13 +97,13 @@ def test_a_checkpoint_runs_no_code(tmp_path, capsys):
     [
         ([1], "holds no dictionary"),
         ({"epoch": 1}, "is no model of run_train"),
-        ({**checkpoints.model_content(Ranker(), "small", RECIPE), "architecture": {"body": "resnet18"}},
+        ({**model_files.model_content(Ranker(), "small", RECIPE), "architecture": {"body": "resnet18"}},
          "is of another architecture: it has no tensor body.bn1.bias"),
-        ({**checkpoints.model_content(Ranker(), "small", RECIPE), "architecture": {"body": "vgg"}},
+        ({**model_files.model_content(Ranker(), "small", RECIPE), "architecture": {"body": "vgg"}},
          "no body 'vgg'; there are small, resnet18, resnet50"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_model_is_refused(content, complaint, tmp_path):
     torch.save(content, tmp_path / "model.pth")
     with pytest.raises(BadInput, match=complaint):
-        checkpoints.load_model(tmp_path / "model.pth")
+        model_files.load_model(tmp_path / "model.pth")

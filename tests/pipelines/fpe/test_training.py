@@ -14,8 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from pipelines import checkpoints
 from pipelines.errors import BadInput
-from pipelines.fpe import checkpoints
+from pipelines.fpe import model_files
 from pipelines.fpe.ranknet import ranknet_loss
 from pipelines.fpe.run_train import command, read_pairs
 
@@ -71,7 +72,7 @@ def test_a_training_learns_the_order_and_writes_its_files(station):
     best = int(metrics["val_loss"].idxmin()) + 1
     assert (dst / "model.pth").read_bytes() == (dst / f"checkpoints/epoch-{best:03d}.pth").read_bytes()
     assert json.loads((dst / "args.json").read_text())["learning_rate"] == 0.02
-    network, transform = checkpoints.load_model(dst / "model.pth")
+    network, transform = model_files.load_model(dst / "model.pth")
     pairs = read_pairs(station / "input" / "pairs.csv")["val"]
     with torch.inference_mode():
         first, second = (
@@ -140,7 +141,7 @@ def test_a_batch_of_one_and_memory_for_nothing_work(station):
     large = train(station, "large", "--epochs=2", "--batch-size=1")
     assert (small / "model.pth").read_bytes() == (large / "model.pth").read_bytes()
     resnet = train(station, "resnet", "--epochs=1", "--batch-size=2", "--body=resnet18", "--unfreeze-after=0")
-    assert checkpoints.load_model(resnet / "model.pth")[0].body.channels == 512
+    assert model_files.load_model(resnet / "model.pth")[0].body.channels == 512
 
 
 def test_broken_images_are_left_out_counted_and_named(station, capsys):

@@ -14,8 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from pipelines import checkpoints
 from pipelines.errors import BadInput
-from pipelines.fpe import checkpoints, merging, scoring
+from pipelines.fpe import merging, model_files, scoring
 from pipelines.fpe.image_reading import Photos
 from pipelines.fpe.image_transforms import Recipe, centre, normalised
 from pipelines.fpe.networks import Ranker
@@ -43,7 +44,7 @@ def weights(path, seed=0, **more):
     torch.manual_seed(seed)
     network = Ranker("small")
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoints.save(path, checkpoints.model_content(network, "small", Recipe(32, 40, **more)))
+    checkpoints.save(path, model_files.model_content(network, "small", Recipe(32, 40, **more)))
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def report(here):
 
 def test_every_image_gets_the_score_that_the_network_gives_it_alone(here):
     assert transform(here) == (0, "")
-    network, prepare = checkpoints.load_model(here / "29/models/M/train/model.pth")
+    network, prepare = model_files.load_model(here / "29/models/M/train/model.pth")
     with torch.no_grad():
         images = [Image.open(here / "storage" / name) for name in NAMES]
         wanted = [network(prepare(image.convert("RGB"))[None]).item() for image in images]
@@ -94,7 +95,7 @@ def test_large_images_are_scored_as_training_saw_them(here):
     assert transform(here).code == 0
     path = here / "29/models/M/train/model.pth"
     recipe = Recipe.from_plain(checkpoints.load(path)["transform"])
-    network = checkpoints.load_model(path)[0]
+    network = model_files.load_model(path)[0]
     photos = Photos(Storage(str(here / "storage")).read, recipe, memory=0)
     seen = [torch.from_numpy(one) for one in photos.batches([[name] for name in NAMES])]
     with torch.no_grad():

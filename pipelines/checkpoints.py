@@ -1,0 +1,68 @@
+"""Checkpoints: tensors and plain data in a file, of which nothing is executed.
+
+What a model is made of does not belong here, nor training.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import BadInput
+from pipelines.program import writing
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def save(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+    """Write tensors and plain data, whole or not at all; the same content gives the same bytes."""
+    import torch
+
+    buffer = io.BytesIO()  # torch would write the file's name into the file
+    torch.save(dict(content), buffer)
+    with writing(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `save` wrote, on the CPU.
+
+    Raises:
+        BadInput: no such file, or it is not one of tensors and plain data.
+    """
+    import torch
+
+    path = Path(path)
+    try:
+        content = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
+    except Exception:  # torch raises whatever its parsers raise, in many lines
+        raise BadInput("is no checkpoint (torch cannot load it as plain tensors)", where=path) from None
+    if not isinstance(content, dict):
+        raise BadInput("is no checkpoint: it holds no dictionary", where=path)
+    return content
+
+
+def fill(network: nn.Module, weights: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Put ``weights`` into a network.
+
+    Raises:
+        BadInput: they are of another architecture; says the first tensor that does not fit.
+    """
+    import torch
+
+    wanted = network.state_dict()
+    for name in sorted(wanted.keys() | weights.keys()):
+        if name not in weights:
+            raise BadInput(f"is of another architecture: it has no tensor {name}", where=path)
+        if name not in wanted:
+            raise BadInput(f"is of another architecture: the network has no tensor {name}", where=path)
+        if not isinstance(weights[name], torch.Tensor) or weights[name].shape != wanted[name].shape:
+            shape = tuple(wanted[name].shape)
+            raise BadInput(f"is of another architecture: {name} has not the shape {shape}", where=path)
+    network.load_state_dict(weights)
