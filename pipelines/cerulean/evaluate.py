@@ -1,0 +1,218 @@
+"""Program: merged polygons against the layers of their scenes, as metrics, tables and pictures.
+
+Reads by `evaluation_scenes`; what is counted how stands in the modules that it imports.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines import program
+from pipelines.cerulean.confusions import MEASURES, Confusion, mean
+from pipelines.cerulean.instance_metrics import THRESHOLDS, Case, Compared, compare, confusion, likeness
+
+if TYPE_CHECKING:
+    from pipelines.cerulean.auxiliary import Auxiliary
+    from pipelines.cerulean.evaluation_scenes import Merged
+    from pipelines.cerulean.scenes import Scene
+
+RESULT = "evaluation.json"
+OF_SLICKS = ("precision", "recall", "f1")  # a count of slicks has no area
+_HALF = THRESHOLDS.index(0.5)
+
+
+@dataclass
+class Scored:
+    """What is kept of the scenes that were read: no whole pictures.
+
+    Attributes:
+        pixels: (classes, classes), counts of all scenes.
+        placed: counts of polygons, summed; by scene in ``scenes``.
+    """
+
+    pixels: Any
+    cases: list[Case] = field(default_factory=list)
+    placed: Counter[str] = field(default_factory=Counter)
+    scenes: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@click.command(
+    epilog="\b\nExample:\n"
+    "  python -m pipelines.cerulean.evaluate --polygons=merged --aux=aux --dst=evaluation"
+)
+@click.option("--polygons", required=True, help="Folder that merge has written.")
+@click.option("--dst", required=True, help="Folder to write evaluation.json, tables and pictures to.")
+@click.option("--list", "scene_list", help="List of scenes to compare.  [default: all, where they were]")
+@click.option("--aux", help="Folder of auxiliary data; its land counts polygons on land.")
+@click.option(
+    "--iou_thresh", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+    help="From which IoU a slick is found, for the confusion of slicks.",
+)  # fmt: skip
+@click.option(
+    "--dropped", type=click.Choice(["ignore", "background"]), default="ignore", show_default=True,
+    help="What true slicks are whose class the model leaves out.",
+)  # fmt: skip
+@click.option("--nodata_margin", type=click.FloatRange(0), default=500, show_default=True, help="Metres.")
+@click.option("--land_margin", type=click.FloatRange(0), default=1000, show_default=True, help="Metres.")
+@click.option("--draw", type=bool, default=True, show_default=True, help="Draw the confusion matrices.")
+def command(
+    polygons: str,
+    dst: str,
+    scene_list: str | None,
+    aux: str | None,
+    iou_thresh: float,
+    dropped: str,
+    nodata_margin: float,
+    land_margin: float,
+    draw: bool,
+) -> None:
+    """Compare slicks that were found to those that were annotated, pixel by pixel and slick by slick.
+
+    Pixels and slicks of classes that the model leaves out count neither for nor against it, unless --dropped
+    says background. Scores that would divide by zero are null. Average precision, and the scores in
+    thresholds.csv, are over IoU from 0.05 to 0.95.
+    """
+    from pipelines.cerulean import auxiliary
+    from pipelines.cerulean.evaluation_scenes import chosen, read_merged
+
+    merged = read_merged(polygons, ignore_dropped=dropped == "ignore")
+    found = None if aux is None else auxiliary.load(aux)
+    margins = {"nodata_margin": nodata_margin, "land_margin": land_margin}
+    scored = score(merged, chosen(merged, scene_list), found, margins)
+    compared = [compare(case) for case in scored.cases]
+    pixels = Confusion(merged.classes, scored.pixels)
+    slicks = confusion(compared, merged.classes, iou_thresh)
+    result = {**report(scored, compared, pixels, slicks), "merge": merged.counts}
+    info = {
+        "program": "pipelines.cerulean.evaluate", "iou_thresh": iou_thresh, "dropped": dropped, **margins,
+    }  # fmt: skip
+    with program.staged(dst, Path(dst) / RESULT) as hidden:
+        _write_tables(hidden, pixels, slicks, result)
+        if draw:
+            from pipelines.cerulean import confusion_pictures
+
+            confusion_pictures.draw(hidden / "confusion_pixels.png", pixels, "pixels")
+            confusion_pictures.draw(
+                hidden / "confusion_instances.png", slicks, f"slicks at IoU {iou_thresh:g}"
+            )
+        program.write_json(hidden / RESULT, {"info": [info], "result": result})
+
+
+def score(
+    merged: Merged, scenes: Sequence[Scene], aux: Auxiliary | None, margins: Mapping[str, float]
+) -> Scored:
+    """Read the scenes one by one and count their pixels and polygons."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from pipelines.cerulean import pixel_metrics, placement
+    from pipelines.cerulean.evaluation_scenes import read_case, read_polygons
+
+    classes = len(merged.classes)
+    scored = Scored(np.zeros((classes, classes), np.int64))
+    for scene in tqdm(scenes, desc="evaluate", unit="scene", disable=None):
+        polygons = read_polygons(merged, scene.id)
+        case = read_case(merged, scene, polygons)
+        counts = pixel_metrics.count_case(case, classes)
+        land = None if aux is None else aux.land
+        placed = {
+            "polygons": len(polygons),
+            **placement.misplaced(polygons, scene, merged.georeference, land, **margins),
+            "polygons_duplicated": placement.duplicated(polygons),
+        }
+        scored.pixels += counts
+        scored.cases.append(case)
+        scored.placed.update({name: number for name, number in placed.items() if number is not None})
+        pixel_f1 = Confusion(merged.classes, counts).slick()["f1"]
+        scored.scenes[scene.id] = {"true": len(case.truths), "pixel_f1_slick": pixel_f1, **placed}
+    return scored
+
+
+def report(
+    scored: Scored, compared: Sequence[Compared], pixels: Confusion, slicks: Confusion
+) -> dict[str, Any]:
+    """Metrics of everything, of each class, at each threshold and of each scene."""
+    from pipelines.cerulean.average_precision import average_precision, averages
+
+    names = pixels.names
+    masks, boxes = (average_precision(scored.cases, names, kind) for kind in ("segm", "bbox"))
+    over_classes, over_boxes = averages(masks), averages(boxes)
+    placed = {name: scored.placed.get(name) for name in next(iter(scored.scenes.values()))
+              if name.startswith("polygons")}  # fmt: skip
+    metrics = {
+        **_named("pixel", pixels, MEASURES), **_named("instance", slicks, OF_SLICKS), **likeness(compared),
+        "ap": mean(over_classes), "ap_50": over_classes[_HALF], "ap_boxes": mean(over_boxes), **placed,
+    }  # fmt: skip
+    return {
+        "metrics": metrics,
+        "classes": _classes(pixels, slicks, masks, boxes),
+        "thresholds": [
+            {
+                "iou_thresh": iou,
+                **_slick(confusion(compared, names, iou)),
+                "ap": over_classes[place],
+                "ap_boxes": over_boxes[place],
+                **{f"ap_{name}": values[place] for name, values in masks.items()},
+            }
+            for place, iou in enumerate(THRESHOLDS)
+        ],
+        "scenes": scored.scenes,
+    }
+
+
+def _named(what: str, found: Confusion, measures: Sequence[str]) -> dict[str, float | None]:
+    slick, macro = found.slick(), found.macro()
+    return {
+        **{f"{what}_{measure}_slick": slick[measure] for measure in measures},
+        **{f"{what}_{measure}_macro": macro[measure] for measure in measures},
+    }
+
+
+def _slick(found: Confusion) -> dict[str, float | None]:
+    scores = found.slick()
+    return {measure: scores[measure] for measure in OF_SLICKS}
+
+
+def _classes(
+    pixels: Confusion,
+    slicks: Confusion,
+    masks: Mapping[str, Sequence[float | None]],
+    boxes: Mapping[str, Sequence[float | None]],
+) -> list[dict[str, Any]]:
+    """A row for each class; background has no slicks."""
+    by_pixel, by_slick = pixels.per_class(), slicks.per_class()
+    return [
+        {
+            "class": name,
+            **{f"pixel_{measure}": value for measure, value in by_pixel[name].items()},
+            **{
+                f"instance_{measure}": by_slick[name][measure] if name in masks else None
+                for measure in (*OF_SLICKS, "true", "found")
+            },
+            "ap": mean(masks.get(name, ())),
+            "ap_boxes": mean(boxes.get(name, ())),
+        }
+        for name in pixels.names
+    ]
+
+
+def _write_tables(folder: Path, pixels: Confusion, slicks: Confusion, result: Mapping[str, Any]) -> None:
+    from pipelines.cerulean import evaluation_tables as tables
+
+    tables.write_confusion(folder, "pixels", pixels)
+    tables.write_confusion(folder, "instances", slicks)
+    tables.write_mappings(folder / "classes.csv", result["classes"])
+    tables.write_mappings(folder / "thresholds.csv", result["thresholds"])
+    tables.write_mappings(
+        folder / "scenes.csv", [{"scene": name, **row} for name, row in result["scenes"].items()]
+    )
+
+
+if __name__ == "__main__":
+    program.run(command)
