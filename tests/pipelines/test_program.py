@@ -50,7 +50,7 @@ def exit_code(*argv: str) -> int:
         (["--fail=library"], "error: needs no_such_library; pip install 'kwdag[geo]'"),
         (["--nothing=1"], "error: No such option"),
         (["--sizes=x"], "error: Invalid value for '--sizes'"),
-        (["--flag=perhaps"], "error: Invalid value for '--flag'"),
+        (["--flag=perhaps"], "error: Invalid value for '-f' / '--flag'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(argv, line, capsys):
@@ -167,6 +167,26 @@ def test_a_staging_folder_that_cannot_be_made_is_named(tmp_path):
         program.staged(tmp_path / "file" / "deep", last=tmp_path / "file" / "deep" / "x"),
     ):
         pass
+
+
+def test_folders_that_were_made_for_nothing_go_again(tmp_path):
+    (tmp_path / "there").mkdir()
+    deep = tmp_path / "there" / "a" / "b"
+    with pytest.raises(ZeroDivisionError), program.staged(deep, last=deep / "list") as folder:
+        (folder / "list").write_text("new")
+        raise ZeroDivisionError
+    program.check_writable(deep)
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_in_is_known_before(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "deep"):
+        with pytest.raises(BadInput, match=rf"^{folder}: cannot be written"):
+            program.check_writable(folder)
+    (tmp_path / "check").write_text("mine")
+    program.check_writable(tmp_path)
+    assert files(tmp_path) == {"file": "", "check": "mine"}
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"\xff\xfe"])

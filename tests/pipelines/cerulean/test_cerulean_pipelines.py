@@ -50,7 +50,7 @@ def test_all_steps_read_the_same_auxiliary_data_and_georeference():
 
 
 def test_a_model_that_is_there():
-    row = {"predict.model": "/m/model.pt", "predict.scenes": "/data/new.txt", "predict.aux": "/data/aux"}
+    row = {"predict.model": "/m/model.pt", "predict.list": "/data/new.txt", "predict.aux": "/data/aux"}
     assert set(count(plan(cerulean_predict(), row))) == {node.name for node in FIND}
     assert set(count(plan(cerulean_train(), ROW))) == {node.name for node in (*SPLIT, *LEARN)}
 
@@ -102,4 +102,4 @@ def test_the_grid_of_the_demo(tmp_path):
     request = prepare(yaml.safe_load(demo.PARAMS), tmp_path / "out")
     found = count(build_plan(request.wiring, request.rows, "/root", workdir="/work"))
     assert found["evaluate"] == len(request.rows) >= 8
-    assert found["predict"] < found["postprocess"] < found["evaluate"]
+    assert found["train"] == found["predict"] < found["postprocess"]  # thresholds share a prediction
