@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -93,19 +94,41 @@ def staged(folder: str | os.PathLike[str], last: str | os.PathLike[str]) -> Iter
     """
     folder, last = Path(folder), Path(last)
     hidden = folder / f".{os.getpid()}.{last.name}"
-    was_there = folder.exists()
+    with _there(folder):
+        try:
+            with _told(folder):
+                hidden.mkdir(exist_ok=True)
+                _sweep(folder, last.name)
+            yield hidden
+            with _told(folder):
+                _move(hidden, folder, last)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Look whether a file can be made in ``folder``, before work that would be lost; nothing of it stays.
+
+    Raises:
+        BadInput: the folder or a file cannot be made.
+    """
+    with _there(Path(folder)), _told(Path(folder)), tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+@contextlib.contextmanager
+def _there(folder: Path) -> Iterator[None]:
+    """A folder with those above it; which of them were made goes again, if nothing is in it in the end."""
+    with _told(folder):
+        made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         with _told(folder):
-            hidden.mkdir(parents=True, exist_ok=True)
-            _sweep(folder, last.name)
-        yield hidden
-        with _told(folder):
-            _move(hidden, folder, last)
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
     finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-        if not was_there:
+        for one in made:
             with contextlib.suppress(OSError):  # it holds something now
-                folder.rmdir()
+                one.rmdir()
 
 
 def _move(hidden: Path, folder: Path, last: Path) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cerulean import dataset_files
+from pipelines.cerulean import dataset_files, options
 from pipelines.errors import BadInput
+from pipelines.option_types import SEED, Finite
 from pipelines.program import run, write_json
 
 if TYPE_CHECKING:
-    from pipelines.cerulean.auxiliary import Auxiliary
     from pipelines.cerulean.scenes import Scene
 
 
@@ -37,25 +37,18 @@ def sources(document: dict[str, Any], path: Path, list_path: str | None) -> dict
     return {scene.id: scene for scene in map(from_line, lines)}
 
 
-def auxiliary_data(aux: str | None) -> Auxiliary:
-    from pipelines.cerulean import auxiliary
-
-    return auxiliary.load(aux) if aux and aux != "none" else auxiliary.Auxiliary(None, None, None)
-
-
 @click.command()
-@click.option("--coco", required=True, help="instances_*.json that make_coco_dataset wrote")
-@click.option("--dst", required=True, help="folder of the new dataset")
-@click.option("--aux", help="auxiliary data, as for make_coco_dataset; none: without")
-@click.option("--list", "list_path", help="scenes to take tiles from; the dataset's own by default, so that "
-              "none of another split comes in")  # fmt: skip
-@click.option("--ratio", type=click.FloatRange(0), default=0.5, show_default=True,
-              help="tiles without a slick for each one with")  # fmt: skip
-@click.option("--min_valid", type=click.FloatRange(0, 1), default=0.1, show_default=True,
-              help="share of a tile, padding counted, that has data at least")  # fmt: skip
-@click.option("--seed", default=4, show_default=True, help="another seed, other tiles")
-@click.option("--workers", type=click.IntRange(0), default=2, show_default=True,
-              help="processes, each with a scene at a time; 0: this one")  # fmt: skip
+@click.option("--coco", required=True, help="instances_<name>.json that `make_coco_dataset` wrote.")
+@click.option("--dst", required=True, help="Folder to write the new dataset to.")
+@options.AUX
+@click.option("--list", "list_path", help="List of scenes to take tiles from.  [default: the dataset's "
+              "own, so that none of another split comes in]")  # fmt: skip
+@click.option("--ratio", type=Finite(0), default=0.5, show_default=True,
+              help="Tiles without a slick for each one with.")  # fmt: skip
+@click.option("--min_valid", type=Finite(0, 1), default=0.1, show_default=True,
+              help="Leave out tiles of which a smaller share, padding counted, has data.")  # fmt: skip
+@click.option("--seed", type=SEED, default=4, show_default=True, help="Another seed, other tiles.")
+@options.workers(2)
 def command(
     coco: str, dst: str, aux: str | None, list_path: str | None, ratio: float, min_valid: float, seed: int,
     workers: int,
@@ -68,18 +61,18 @@ def command(
 
     \b
     Example:
-      python -m pipelines.cerulean.add_negatives --coco train/instances_train.json --aux data/aux \\
-          --dst train_negatives --ratio 0.5
+      python -m pipelines.cerulean.add_negatives --coco=tiles/train/instances_train.json \\
+        --aux=sea/aux --dst=negatives --ratio=0.5
     """
     from pipelines.cerulean import negatives
-    from pipelines.cerulean.processes import each
+    from pipelines.processes import each
 
     source, folder = Path(coco), Path(dst)
     dataset_files.check_other(folder, source)
     document = dataset_files.read(source)
     grid = negatives.grid_of(document, source)
     scenes = sources(document, source, list_path)
-    data = auxiliary_data(aux)
+    data = options.auxiliary_data(aux)
     wanted = negatives.missing(document, ratio)
     search = functools.partial(negatives.candidates, grid=grid, min_valid=min_valid)
     found = each(search, list(scenes.values()), workers, "search", "scene") if wanted else [[]] * len(scenes)

@@ -50,7 +50,9 @@ class Auxiliary:
 
 
 def load(path: str | os.PathLike[str]) -> Auxiliary:
-    """The auxiliary data of a folder; says on stderr what it lacks.
+    """The auxiliary data of a folder; says on stdout what it lacks.
+
+    Not on stderr, where an error that follows stands alone.
 
     Raises:
         BadInput: no such folder; see `read_points`; a density in another reference system than EPSG:4326, not
@@ -62,18 +64,19 @@ def load(path: str | os.PathLike[str]) -> Auxiliary:
     files = [folder / f"{POINTS}{suffix}" for suffix in (*_VECTORS, *_RASTERS)]
     points = next((file for file in files if file.is_file()), None)
     density, land = folder / DENSITY, folder / LAND
-    for name, there, so in (
-        (files[0].name, points is not None, "no distance to infrastructure"),
-        (DENSITY, density.is_file(), "no density of ships"),
-        (LAND, land.is_file(), "no land"),
-    ):
-        if not there:
-            click.echo(f"{folder}: no {name}, so {so} is known", err=True)
-    return Auxiliary(
+    found = Auxiliary(
         points=None if points is None else read_points(points),
         density=_checked(density) if density.is_file() else None,
         land=land if land.is_file() else None,
     )
+    for name, known, so in (
+        (files[0].name, found.points, "no distance to infrastructure"),
+        (DENSITY, found.density, "no density of ships"),
+        (LAND, found.land, "no land"),
+    ):
+        if known is None:
+            click.echo(f"{folder}: no {name}, so {so} is known")
+    return found
 
 
 def read_points(path: str | os.PathLike[str]) -> Floats:

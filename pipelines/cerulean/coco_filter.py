@@ -64,13 +64,13 @@ def _names(text: str) -> set[str]:
 
 
 @click.command()
-@click.option("--coco", required=True, help="instances_*.json of a dataset")
-@click.option("--dst", required=True, help="folder of the new dataset")
-@click.option("--min_area", default=0.0, show_default=True, help="pixels that an instance has at least")
-@click.option("--max_area", default=float("inf"), show_default=True, help="and at most")
-@click.option("--keep", default="", help="classes that stay, with commas; all by default")
-@click.option("--drop", default="", help="classes that go, with commas")
-@click.option("--drop_empty", is_flag=True, help="leave out images that lose their last annotation")
+@click.option("--coco", required=True, help="instances_<name>.json of a dataset.")
+@click.option("--dst", required=True, help="Folder to write the new dataset to.")
+@click.option("--min_area", default=0.0, show_default=True, help="Pixels that an instance has at least.")
+@click.option("--max_area", default=float("inf"), show_default=True, help="And at most.")
+@click.option("--keep", default="", help="Classes that stay, by commas.  [default: all]")
+@click.option("--drop", default="", help="Classes that go, by commas.  [default: none]")
+@click.option("--drop_empty", is_flag=True, help="Leave out tiles that lose their last annotation.")
 def command(
     coco: str, dst: str, min_area: float, max_area: float, keep: str, drop: str, drop_empty: bool
 ) -> None:
@@ -81,8 +81,8 @@ def command(
 
     \b
     Example:
-      python -m pipelines.cerulean.coco_filter --coco data/instances_train.json --dst large \\
-          --min_area 100 --drop ambiguous,old_vessel
+      python -m pipelines.cerulean.coco_filter --coco=tiles/train/instances_train.json --dst=large \\
+        --min_area=100 --drop=ambiguous,old_vessel
     """
     if not 0 <= min_area <= max_area:
         raise BadInput(f"{min_area:g} to {max_area:g} is no range", where="min_area, max_area")

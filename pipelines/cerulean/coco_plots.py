@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.cerulean.palette import hexadecimal
+from pipelines.cerulean.palette import SHADES, colour, hexadecimal
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SHADES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+_SHADES = tuple(hexadecimal(shade) for shade in SHADES)
 _MOST_SCENES = 60  # more bars than that cannot be read; the table has them all
 
 
@@ -61,12 +61,11 @@ def draw_areas(path: Path, instances: pd.DataFrame, names: Sequence[str]) -> Non
         areas = areas[areas > 0]
         if not len(areas):
             continue
-        colour = hexadecimal(name)
         axes.scatter(
             areas,
             row + places.uniform(-0.25, 0.25, len(areas)),
             s=14,
-            color=colour,
+            color=hexadecimal(colour(name)),
             edgecolors="#333333",
             linewidths=0.3,
         )

@@ -59,9 +59,9 @@ def named(paths: tuple[str, ...]) -> dict[str, Any]:
 
 @click.command()
 @click.option(
-    "--coco", multiple=True, required=True, help="instances_*.json of a dataset; several may follow"
+    "--coco", multiple=True, required=True, help="instances_<name>.json of a dataset; several may follow."
 )
-@click.option("--dst", required=True, help="folder of the tables and plots")
+@click.option("--dst", required=True, help="Folder to write tables, plots and stats.json to.")
 def command(coco: tuple[str, ...], dst: str) -> None:
     """Count the instances of datasets and measure their areas, per class and per scene.
 
@@ -70,8 +70,8 @@ def command(coco: tuple[str, ...], dst: str) -> None:
 
     \b
     Example:
-      python -m pipelines.cerulean.coco_stats --coco train/instances_train.json test/instances_test.json \\
-          --dst stats
+      python -m pipelines.cerulean.coco_stats --coco tiles/train/instances_train.json \\
+        tiles/val/instances_val.json --dst=stats
     """
     documents = named(coco)
     from pipelines.cerulean import coco_plots, coco_tables

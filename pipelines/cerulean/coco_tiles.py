@@ -22,7 +22,8 @@ CHANNELS = ("vv", "distance", "density")  # bands of a tile, in this order
 
 
 def instances_name(name: str) -> str:
-    """
+    """The document of a dataset.
+
     >>> instances_name("train")
     'instances_train.json'
     """
@@ -134,15 +135,15 @@ def document(
 ) -> dict[str, Any]:
     """A COCO document of tiles, each with its annotations; ids are given here, from 1 on, in their order."""
     images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    masks: list[dict[str, Any]] = []
     for number, (image, own) in enumerate(parts, 1):
         images.append({"id": number, **image})
         for annotation in own:
-            annotations.append({"id": len(annotations) + 1, "image_id": number, **annotation})
+            masks.append({"id": len(masks) + 1, "image_id": number, **annotation})
     return {
         "info": dict(info),
         "licenses": [],
         "images": images,
-        "annotations": annotations,
+        "annotations": masks,
         "categories": categories(),
     }

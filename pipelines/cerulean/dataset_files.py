@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines.cerulean.coco_tiles import TILES
+from pipelines.cerulean.coco_tiles import TILES, instances_name
 from pipelines.errors import BadInput
 from pipelines.program import read_json, staged
 
@@ -97,7 +97,7 @@ def replacing(document: Path) -> Iterator[Path]:
     old = _tiles(document)
     with staged(folder, last=document) as hidden:
         yield hidden
-    kept = set().union(*(_tiles(path) for path in folder.glob("instances_*.json")), _tiles(document))
+    kept = set().union(*(_tiles(path) for path in folder.glob(instances_name("*"))), _tiles(document))
     for name in sorted(old - kept):
         (folder / name).unlink(missing_ok=True)
 

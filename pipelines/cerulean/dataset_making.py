@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.cerulean.coco_tiles import CHANNELS, TILES, document, instances_name
-from pipelines.cerulean.processes import each
+from pipelines.cerulean.coco_tiles import CHANNELS, document, instances_name
+from pipelines.cerulean.dataset_files import replacing
 from pipelines.cerulean.scene_tiles import Cut, Settings, cut
 from pipelines.errors import BadInput
-from pipelines.program import read_json, staged, write_json
+from pipelines.processes import each
+from pipelines.program import read_json, write_json
 
 if TYPE_CHECKING:
     from pipelines.cerulean.auxiliary import Auxiliary
@@ -47,9 +48,8 @@ def make(
             is changed then.
     """
     last = folder / instances_name(name)
-    old = set(_listed(last))
-    others = _of_others(scenes, folder, last)
-    with staged(folder, last) as hidden:
+    _check_others(scenes, folder, last)
+    with replacing(last) as hidden:
         ordered = sorted(scenes, key=lambda scene: scene.id)
         work = partial(_cut, aux=aux, folder=hidden, settings=settings)
         cuts = each(work, ordered, workers, "scenes", "scene")
@@ -57,10 +57,6 @@ def make(
         if not made["images"]:
             raise BadInput(f"no tile is left of {len(scenes)} scenes", hint="lower --min_valid")
         write_json(hidden / last.name, made)
-    left = old - others - {image["file_name"] for image in made["images"]}
-    for path in sorted((folder / TILES).iterdir()):
-        if f"{TILES}/{path.name}" in left:
-            path.unlink()
     return Made(last, made, sum(one.dropped for one in cuts))
 
 
@@ -80,29 +76,18 @@ def _document(cuts: Sequence[Cut], name: str, settings: Settings) -> dict[str, A
     return document(info, [part for one in cuts for part in one.parts])
 
 
-def _of_others(scenes: Sequence[Scene], folder: Path, own: Path) -> set[str]:
-    """Files of tiles of other datasets in ``folder``.
-
-    Raises:
-        BadInput: one has tiles of one of the scenes; they might be of another length.
-    """
-    found: set[str] = set()
+def _check_others(scenes: Sequence[Scene], folder: Path, own: Path) -> None:
+    """Raises BadInput: another dataset in ``folder`` has tiles of a scene, maybe of another length."""
     ids = {scene.id for scene in scenes}
     for path in sorted(folder.glob(instances_name("*"))):
-        if path == own:
-            continue
-        listed = _listed(path)
-        twice = sorted(ids & set(listed.values()))
+        twice = sorted(ids & _scenes_in(path)) if path != own else []
         if twice:
             raise BadInput(f"has tiles of {twice[0]} already", where=path, hint="use another folder")
-        found |= set(listed)
-    return found
 
 
-def _listed(path: Path) -> dict[str, str]:
-    """The tiles that a document lists, each with its scene; none where it is not there or not one of ours."""
+def _scenes_in(path: Path) -> set[str]:
+    """The scenes of the tiles that a document lists; none where it is not one of ours."""
     try:
-        images = read_json(path)["images"]
-        return {image["file_name"]: image["extra"]["big_image_id"] for image in images}
+        return {image["extra"]["big_image_id"] for image in read_json(path)["images"]}
     except (BadInput, KeyError, TypeError):
-        return {}
+        return set()

@@ -34,18 +34,18 @@ matrix:
     postprocess.conf_threshold: [0.2, 0.5]
 """
 
-EPILOG = """\b
-Example:
-  python -m pipelines.cerulean.demo my-first-slicks"""
 
-
-@click.command(name="demo", epilog=EPILOG)
+@click.command(name="demo")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="cerulean-demo")
 @where_jobs_run
 def command(folder: Path, workers: int, backend: str) -> None:
     """Make radar scenes in FOLDER, learn to find oil in some, and rank eight ways to find it in others.
 
     What is there already is kept: the same command goes on where an earlier one was stopped.
+
+    \b
+    Example:
+      python -m pipelines.cerulean.demo my-first-slicks
     """
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)

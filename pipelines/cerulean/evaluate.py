@@ -1,4 +1,4 @@
-"""Program: merged polygons against the layers of their scenes, as metrics, tables and pictures.
+"""The program `evaluate`: merged polygons against the layers of their scenes, in numbers and pictures.
 
 Reads by `evaluation_scenes`; what is counted how stands in the modules that it imports.
 """
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines import program
+from pipelines.cerulean import options
 from pipelines.cerulean.confusions import MEASURES, Confusion, mean
 from pipelines.cerulean.instance_metrics import THRESHOLDS, Case, Compared, compare, confusion, likeness
+from pipelines.option_types import Finite
 
 if TYPE_CHECKING:
-    from pipelines.cerulean.auxiliary import Auxiliary
     from pipelines.cerulean.evaluation_scenes import Merged
     from pipelines.cerulean.scenes import Scene
 
@@ -42,49 +43,41 @@ class Scored:
     scenes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-@click.command(
-    epilog="\b\nExample:\n"
-    "  python -m pipelines.cerulean.evaluate --polygons=merged --aux=aux --dst=evaluation"
-)
-@click.option("--polygons", required=True, help="Folder that merge has written.")
-@click.option("--dst", required=True, help="Folder to write evaluation.json, tables and pictures to.")
+@click.command()
+@click.option("--polygons", required=True, help="Folder that `merge` wrote.")
+@click.option("--dst", required=True, help="Folder to write tables, pictures and evaluation.json to.")
 @click.option("--list", "scene_list", help="List of scenes to compare.  [default: all, where they were]")
-@click.option("--aux", help="Folder of auxiliary data; its land counts polygons on land.")
+@options.AUX
 @click.option(
-    "--iou_thresh", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+    "--iou_thresh", type=Finite(0, 1), default=0.5, show_default=True,
     help="From which IoU a slick is found, for the confusion of slicks.",
 )  # fmt: skip
 @click.option(
     "--dropped", type=click.Choice(["ignore", "background"]), default="ignore", show_default=True,
     help="What true slicks are whose class the model leaves out.",
 )  # fmt: skip
-@click.option("--nodata_margin", type=click.FloatRange(0), default=500, show_default=True, help="Metres.")
-@click.option("--land_margin", type=click.FloatRange(0), default=1000, show_default=True, help="Metres.")
+@options.metres("nodata_margin", 500, "Metres around nodata that belong to it.")
+@options.metres("land_margin", 1000, "Metres around land that belong to it.")
 @click.option("--draw", type=bool, default=True, show_default=True, help="Draw the confusion matrices.")
 def command(
-    polygons: str,
-    dst: str,
-    scene_list: str | None,
-    aux: str | None,
-    iou_thresh: float,
-    dropped: str,
-    nodata_margin: float,
-    land_margin: float,
-    draw: bool,
-) -> None:
+    polygons: str, dst: str, scene_list: str | None, aux: str | None, iou_thresh: float, dropped: str,
+    draw: bool, **margins: float,
+) -> None:  # fmt: skip
     """Compare slicks that were found to those that were annotated, pixel by pixel and slick by slick.
 
     Pixels and slicks of classes that the model leaves out count neither for nor against it, unless --dropped
     says background. Scores that would divide by zero are null. Average precision, and the scores in
     thresholds.csv, are over IoU from 0.05 to 0.95.
+
+    \b
+    Example:
+      python -m pipelines.cerulean.evaluate --polygons=merged --aux=sea/aux --dst=evaluation
     """
-    from pipelines.cerulean import auxiliary
     from pipelines.cerulean.evaluation_scenes import chosen, read_merged
 
     merged = read_merged(polygons, ignore_dropped=dropped == "ignore")
-    found = None if aux is None else auxiliary.load(aux)
-    margins = {"nodata_margin": nodata_margin, "land_margin": land_margin}
-    scored = score(merged, chosen(merged, scene_list), found, margins)
+    land = options.auxiliary_data(aux).land
+    scored = score(merged, chosen(merged, scene_list), land, margins)
     compared = [compare(case) for case in scored.cases]
     pixels = Confusion(merged.classes, scored.pixels)
     slicks = confusion(compared, merged.classes, iou_thresh)
@@ -95,19 +88,13 @@ def command(
     with program.staged(dst, Path(dst) / RESULT) as hidden:
         _write_tables(hidden, pixels, slicks, result)
         if draw:
-            from pipelines.cerulean import confusion_pictures
-
-            confusion_pictures.draw(hidden / "confusion_pixels.png", pixels, "pixels")
-            confusion_pictures.draw(
-                hidden / "confusion_instances.png", slicks, f"slicks at IoU {iou_thresh:g}"
-            )
+            _draw(hidden, pixels, slicks, iou_thresh)
         program.write_json(hidden / RESULT, {"info": [info], "result": result})
+    click.echo(f"wrote {Path(dst) / RESULT}: {_said(result['metrics'])}")
 
 
-def score(
-    merged: Merged, scenes: Sequence[Scene], aux: Auxiliary | None, margins: Mapping[str, float]
-) -> Scored:
-    """Read the scenes one by one and count their pixels and polygons."""
+def score(merged: Merged, scenes: Sequence[Scene], land: Path | None, margins: Mapping[str, float]) -> Scored:
+    """Read the scenes one by one and count their pixels and polygons, those on ``land`` if there is any."""
     import numpy as np
     from tqdm import tqdm
 
@@ -120,7 +107,6 @@ def score(
         polygons = read_polygons(merged, scene.id)
         case = read_case(merged, scene, polygons)
         counts = pixel_metrics.count_case(case, classes)
-        land = None if aux is None else aux.land
         placed = {
             "polygons": len(polygons),
             **placement.misplaced(polygons, scene, merged.georeference, land, **margins),
@@ -200,6 +186,19 @@ def _classes(
         }
         for name in pixels.names
     ]
+
+
+def _said(metrics: Mapping[str, Any]) -> str:
+    """The F1 of pixels for whoever waits at the screen."""
+    shown = ((name, metrics[f"pixel_f1_{name}"]) for name in ("slick", "macro"))
+    return "F1 of pixels " + ", ".join(f"{name} {'-' if f1 is None else f'{f1:.3f}'}" for name, f1 in shown)
+
+
+def _draw(folder: Path, pixels: Confusion, slicks: Confusion, iou_thresh: float) -> None:
+    from pipelines.cerulean import confusion_pictures
+
+    confusion_pictures.draw(folder / "confusion_pixels.png", pixels, "pixels")
+    confusion_pictures.draw(folder / "confusion_instances.png", slicks, f"slicks at IoU {iou_thresh:g}")
 
 
 def _write_tables(folder: Path, pixels: Confusion, slicks: Confusion, result: Mapping[str, Any]) -> None:

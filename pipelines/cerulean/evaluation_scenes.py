@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.cerulean.classes import BACKGROUND, IDS, NAMES
+from pipelines.cerulean import records
+from pipelines.cerulean.classes import IDS
 from pipelines.cerulean.instance_metrics import Case
 from pipelines.cerulean.matching import IGNORED, Instance, cropped
 from pipelines.errors import BadInput
-from pipelines.program import read_json
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -69,27 +69,13 @@ def read_merged(folder: str | Path, ignore_dropped: bool = True) -> Merged:
         ignore_dropped: true slicks of classes that the model leaves out don't count; else they are sea.
 
     Raises:
-        BadInput: the folder or its record is missing, or the record lacks something.
+        BadInput: see `records.read`.
     """
     path = Path(folder) / RECORD
-    record = read_json(path)
-    try:
-        classes = tuple(record["classes"])
-        numbers = [int(number) for number in record["numbers"]]
-        dropped = {IDS[name] for name in record["dropped"]}
-        scenes = {one["id"]: one for one in record["scenes"]}
-        for one in scenes.values():
-            str(one["folder"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"is no record of merge ({type(error).__name__}: {error})", where=path) from None
-    if classes[:1] != (BACKGROUND,) or not set(classes) <= set(NAMES) or len(set(classes)) != len(classes):
-        raise BadInput(
-            f"has the classes {', '.join(map(str, classes))}", where=path, hint=f"of {', '.join(NAMES)}"
-        )
-    if len(numbers) != len(NAMES) or not all(0 <= number < len(classes) for number in numbers):
-        raise BadInput("has no number of a class for each of " + ", ".join(NAMES), where=path)
-    if not scenes:
-        raise BadInput("holds no scene", where=path)
+    record = records.read(path, {"folder": str}, "merge")
+    classes, numbers = tuple(record["classes"]), list(record["numbers"])
+    dropped = {IDS[name] for name in record["dropped"]}
+    scenes = {one["id"]: one for one in record["scenes"]}
     if ignore_dropped:
         numbers = [IGNORED if place in dropped else number for place, number in enumerate(numbers)]
     model, counts = str(record.get("georeference", "polynomial")), record.get("counts", {})
@@ -143,11 +129,8 @@ def read_polygons(merged: Merged, scene_id: str) -> list[Found]:
         BadInput: the file is missing, or a feature has no geometry, score or class of the model.
     """
     path = merged.folder / f"{scene_id}.geojson"
-    document = read_json(path)
-    features = document.get("features") if isinstance(document, dict) else None
-    if not isinstance(features, list):
-        raise BadInput("is no GeoJSON feature collection", where=path)
-    return [_found(feature, merged.classes, path, place) for place, feature in enumerate(features, 1)]
+    features = enumerate(records.read_features(path), 1)
+    return [_found(feature, merged.classes, path, place) for place, feature in features]
 
 
 def burnt(geometry: BaseGeometry, shape: tuple[int, int], number: int, score: float) -> Instance:

@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 
 NODATA_MARGIN, LAND_MARGIN = 500.0, 1000.0  # metres
 SMALLEST = 64  # pixels: fewer dark ones together are speckle, no nodata
-LARGEST_RATIO, CELLS = (
-    8,
-    2048,
-)  # nodata is sought in squares of so many pixels; so many along a side need no more
-STRIP = 64  # rows of squares read at once
+LARGEST_RATIO, CELLS = 8, 2048  # nodata is drawn in squares of so many pixels; so many of them along a side
+STRIP = 64  # rows of squares looked at together
 METRES_A_DEGREE = 110_000.0
 DETAIL = 16  # corners in a quarter of a circle around a margin, which is so up to 0.12 % too narrow
 COAST = 1.0  # metres more around land, of which long sides are drawn with straight pieces
@@ -98,40 +95,48 @@ def zones_of(
 def nodata_outline(scene: Scene) -> BaseGeometry:
     """Where the VV picture holds nothing (value 0), in pixels: areas of at least `SMALLEST` pixels.
 
-    In large scenes squares of pixels are looked at; one that is nodata in part lies within the outline.
+    In large scenes squares of pixels are drawn: all that hold a pixel of such an area.
     """
     import shapely
-    from scipy import ndimage
 
     from pipelines.cerulean.polygons import outline
 
     height, width = scene.size()
     ratio = min(max(max(height, width) // CELLS, 1), LARGEST_RATIO)
-    empty = _empty_squares(scene, ratio)
-    everywhere = np.ones((3, 3), bool)
-    labels, count = ndimage.label(empty, everywhere)
-    enough = np.bincount(labels.ravel(), minlength=count + 1) >= SMALLEST / ratio**2
-    enough[0] = False
-    kept = enough[labels]
-    if ratio > 1:
-        kept = ndimage.binary_dilation(kept, everywhere)
-    drawn = shapely.transform(outline(kept), lambda points: points * ratio)
+    drawn = shapely.transform(outline(_empty_squares(scene, ratio)), lambda points: points * ratio)
     return polygons_of(drawn.intersection(shapely.box(0, 0, width, height)))
 
 
 def _empty_squares(scene: Scene, ratio: int) -> NDArray[np.bool_]:
-    """For each square of ``ratio`` by ``ratio`` pixels, whether all of those in the scene are nodata."""
-    parts = []
+    """For each square of ``ratio`` by ``ratio`` pixels, whether a large area of nodata has one of them.
+
+    Strips overlap: around each pixel of a large area there are `SMALLEST` connected ones of it in one strip.
+    """
     with opened(scene) as vv:
         height, width = vv.shape
         across = math.ceil(width / ratio)
+        squares = np.zeros((math.ceil(height / ratio), across), bool)
         for top in range(0, height, STRIP * ratio):
-            pixels = vv.read(slice(top, min(top + STRIP * ratio, height)), slice(0, width))
+            pixels = vv.read(slice(top, min(top + STRIP * ratio + SMALLEST - 1, height)), slice(0, width))
             down = math.ceil(len(pixels) / ratio)
-            padded = np.full((down * ratio, across * ratio), NODATA, np.uint8)
-            padded[: len(pixels), :width] = pixels
-            parts.append((padded == NODATA).reshape(down, ratio, across, ratio).all((1, 3)))
-    return np.concatenate(parts)
+            padded = np.zeros((down * ratio, across * ratio), bool)
+            padded[: len(pixels), :width] = _large(pixels == NODATA)
+            first = top // ratio
+            squares[first : first + down] |= padded.reshape(down, ratio, across, ratio).any((1, 3))
+    return squares
+
+
+def _large(empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of areas (connected also at corners) of at least `SMALLEST` of them."""
+    from scipy import ndimage
+
+    if not empty.any():
+        return empty
+    labels, _ = ndimage.label(empty, np.ones((3, 3), bool))
+    enough = np.bincount(labels.ravel()) >= SMALLEST
+    enough[0] = False
+    found: NDArray[np.bool_] = enough[labels]
+    return found
 
 
 def _land(plane: Plane, shape: tuple[int, int], path: Path | None, margin: float) -> BaseGeometry:

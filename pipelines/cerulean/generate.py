@@ -1,4 +1,4 @@
-"""The program that makes radar scenes with known slicks: `python -m pipelines.cerulean.generate --help`.
+"""The program `generate`: made-up radar scenes with known slicks.
 
 What is in them is made_scenes.py's, how they are written scene_files.py's.
 """
@@ -12,33 +12,32 @@ import click
 
 from pipelines import program
 from pipelines.errors import BadInput
+from pipelines.option_types import SEED
 
 _SMALLEST, _LARGEST = 128, 4096  # pixels of a side: room for a slick; what a few GB of memory hold
 
-_EPILOG = """\b
-Example:
-  python -m pipelines.cerulean.generate --dst=data --scenes=12 --size=1024x768"""
 
-
-@click.command(epilog=_EPILOG)
-@click.option("--dst", type=click.Path(path_type=Path), required=True, help="folder to write to")
-@click.option("--scenes", type=click.IntRange(1, 200), default=12, show_default=True, help="how many scenes")
+@click.command()
+@click.option("--dst", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@click.option("--scenes", type=click.IntRange(1, 200), default=12, show_default=True, help="How many scenes.")
 @click.option(
     "--size",
     default="1024x768",
     show_default=True,
     metavar="WIDTHxHEIGHT",
-    help="of a scene in pixels of 80 m",
+    help="Of a scene in pixels of 80 m.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="another seed, other scenes"
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Another seed, other scenes.")
 def command(dst: Path, scenes: int, size: str, seed: int) -> None:
     """Make radar-like scenes of a sea that is not there, with slicks of every class and their layers.
 
     Writes DST/scenes/<Sentinel-1 id>/ with Background.png, its ground control points and a picture for each
     slick, DST/aux with platforms, ship density and land, and DST/scenes.txt, which lists the scenes. The same
     options give the same bytes.
+
+    \b
+    Example:
+      python -m pipelines.cerulean.generate --dst=sea --scenes=12 --size=1024x768
     """
     from tqdm import tqdm
 
@@ -49,7 +48,7 @@ def command(dst: Path, scenes: int, size: str, seed: int) -> None:
     shape = _shape(size)
     with tqdm(total=scenes, desc="generate", unit="scene", disable=None) as bar:
         path = scene_files.write(dst, scenes, shape, seed, bar.update)
-    click.echo(f"wrote {path}")
+    click.echo(f"wrote {scenes} scenes: {path}")
 
 
 def _shape(size: str) -> tuple[int, int]:

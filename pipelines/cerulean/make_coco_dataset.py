@@ -10,19 +10,15 @@ from typing import TypeVar
 
 import click
 
+from pipelines.cerulean import options
 from pipelines.errors import BadInput
+from pipelines.option_types import Finite
 from pipelines.program import run
 
-EPILOG = """\b
-Example:
-  python -m pipelines.cerulean.make_coco_dataset splits/train.txt data/aux out/train 512
-  python -m pipelines.cerulean.make_coco_dataset --list=splits/train.txt --aux=data/aux \\
-      --dst=out/train --tile_length=512 --drop_empty --min_valid=0.1"""
 Value = TypeVar("Value")
-MODELS = ("affine", "polynomial", "tps")
 
 
-@click.command(epilog=EPILOG)
+@click.command()
 @click.argument("partition_list", required=False)
 @click.argument("aux_data_path", required=False)
 @click.argument("out_dir", required=False)
@@ -33,13 +29,11 @@ MODELS = ("affine", "polynomial", "tps")
 @click.option("--tile_length", type=int,
               help="Same as LENGTH: a tile's side in pixels; 0: whole scenes.  [default: 512]")  # fmt: skip
 @click.option("--name", help="Of the dataset, instances_<name>.json.  [default: that of the list]")
-@click.option("--georeference", type=click.Choice(MODELS), default="polynomial", show_default=True,
-              help="Model fitted to a scene's ground control points.")  # fmt: skip
+@options.GEOREFERENCE
 @click.option("--drop_empty", is_flag=True, help="Leave out tiles without annotation.")
-@click.option("--min_valid", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+@click.option("--min_valid", type=Finite(0, 1), default=0.0, show_default=True,
               help="Leave out tiles of which a smaller share, padding counted, has data.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(0), default=2, show_default=True,
-              help="Processes, each with a scene at a time; 0: this one.")  # fmt: skip
+@options.workers(2)
 def command(
     partition_list: str | None, aux_data_path: str | None, out_dir: str | None, length: int | None,
     list_: str | None, aux: str | None, dst: str | None, tile_length: int | None, name: str | None,
@@ -49,12 +43,18 @@ def command(
 
     A tile has three bands: VV, distance to offshore infrastructure (0 near, 255 from 60 km on) and ship
     density in the scene's month. Tiles at the right and lower edge are padded with 0.
+
+    \b
+    Examples:
+      python -m pipelines.cerulean.make_coco_dataset splits/train.txt sea/aux tiles/train 256
+      python -m pipelines.cerulean.make_coco_dataset --list=splits/val.txt --aux=sea/aux \\
+        --dst=tiles/val --tile_length=256 --drop_empty --min_valid=0.1
     """
     listed = _one("PARTITION_LIST", partition_list, "--list", list_)
     target = _one("OUT_DIR", out_dir, "--dst", dst)
     extra = _one("AUX_DATA_PATH", aux_data_path, "--aux", aux, "none")
     side = _one("LENGTH", length, "--tile_length", tile_length, 512)
-    from pipelines.cerulean import auxiliary, scenes
+    from pipelines.cerulean import scenes
     from pipelines.cerulean.dataset_making import make
     from pipelines.cerulean.scene_tiles import Settings
     from pipelines.cerulean.tiling import check_length
@@ -62,12 +62,10 @@ def command(
     settings = Settings(check_length(side), georeference, drop_empty, min_valid)
     label = _label(name, listed)
     found = scenes.read_list(listed)
-    none = extra in ("", "none")
-    sources = auxiliary.Auxiliary(None, None, None) if none else auxiliary.load(extra)
-    made = make(found, sources, Path(target), label, settings, workers)
-    images, annotations = len(made.document["images"]), len(made.document["annotations"])
+    made = make(found, options.auxiliary_data(extra), Path(target), label, settings, workers)
+    tiles, slicks = (len(made.document[kind]) for kind in ("images", "annotations"))
     click.echo(
-        f"wrote {made.path}: {images} tiles of {len(found)} scenes, {annotations} annotations,"
+        f"wrote {made.path}: {tiles} tiles of {len(found)} scenes, {slicks} annotations,"
         f" {made.dropped} tiles left out"
     )
 

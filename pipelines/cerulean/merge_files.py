@@ -5,22 +5,20 @@ What is done with them stands in merging.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.cerulean import records
 from pipelines.cerulean.joining import Slick
 from pipelines.cerulean.planes import polygons_of
 from pipelines.errors import BadInput
-from pipelines.program import read_json
 
 if TYPE_CHECKING:
     from pipelines.cerulean.planes import Plane
 
 SOURCE = "postprocess.json"
-CARRIED = ("classes", "numbers", "dropped")
 
 
 @dataclass(frozen=True)
@@ -36,22 +34,11 @@ def read_record(folder: Path) -> tuple[dict[str, Any], list[Source]]:
     """What `postprocess` wrote in a folder.
 
     Raises:
-        BadInput: it did not; a member or a file of polygons is missing; a scene is there twice.
+        BadInput: see `records.read`.
     """
-    where = folder / SOURCE
-    record = read_json(where)
-    for key in (*CARRIED, "scenes"):
-        if not isinstance(record, dict) or not isinstance(record.get(key), list):
-            raise BadInput(f"has no list {key!r}", where=where, hint="--polygons is what postprocess wrote")
-    sources: dict[str, Source] = {}
-    for scene in record["scenes"]:
-        for key in ("id", "folder"):
-            if not isinstance(scene, dict) or not isinstance(scene.get(key), str):
-                raise BadInput(f"has a scene without {key!r}", where=where)
-        if scene["id"] in sources:
-            raise BadInput(f"has the scene {scene['id']} twice", where=where)
-        sources[scene["id"]] = Source(scene["id"], folder / f"{scene['id']}.geojson", scene)
-    return record, list(sources.values())
+    record = records.read(folder / SOURCE, {"folder": str}, "postprocess")
+    sources = [Source(one["id"], folder / f"{one['id']}.geojson", one) for one in record["scenes"]]
+    return record, sources
 
 
 def read_slicks(path: Path, classes: Sequence[str], plane: Plane) -> list[Slick]:
@@ -62,12 +49,8 @@ def read_slicks(path: Path, classes: Sequence[str], plane: Plane) -> list[Slick]
     """
     from shapely.errors import ShapelyError
 
-    document = read_json(path)
-    features = document.get("features") if isinstance(document, dict) else None
-    if not isinstance(features, list):
-        raise BadInput("is no FeatureCollection", where=path)
     found = []
-    for number, feature in enumerate(features, 1):
+    for number, feature in enumerate(records.read_features(path), 1):
         try:
             found.append(_slick(feature, plane))
         except (KeyError, TypeError, ValueError, AttributeError, ShapelyError) as error:
@@ -105,12 +88,11 @@ def write_slicks(
         head: members of the collection.
         numbers: names of the classes, in their places.
     """
-    lines = [
-        json.dumps(_feature(number, slick, list(numbers).index(slick.name), plane), allow_nan=False)
+    features = (
+        _feature(number, slick, list(numbers).index(slick.name), plane)
         for number, slick in enumerate(slicks, 1)
-    ]
-    start = json.dumps({"type": "FeatureCollection", **head}).removesuffix("}")
-    path.write_text(start + ', "features": [\n' + ",\n".join(lines) + "\n]}\n", encoding="utf-8")
+    )
+    records.write_features(path, head, features)
 
 
 def _feature(number: int, slick: Slick, class_number: int, plane: Plane) -> dict[str, Any]:

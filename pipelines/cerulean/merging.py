@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.cerulean.instances import FULL
 from pipelines.cerulean.joining import Slick, groups, join, together, without_copies
 from pipelines.cerulean.planes import Plane, polygons_of
 from pipelines.errors import BadInput
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 COUNTED = ("read", "weak", "outside", "nodata", "land", "cut", "joined", "duplicated", "polygons")
 MOST = 0.5  # share of a region in excluded zones beyond which it goes
 ROUNDED = 1e-3  # share of a region that is no cut: the rim of a scene is drawn with straight pieces
-FULL = 65535  # of a raster of probabilities
-SHRED = 1.0  # pixels: what is left of a cut polygon has to be larger
+SHRED = 0.5  # pixels: what is left of a cut polygon has to be as large; a whole pixel is, however rounded
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kwdag.errors import did_you_mean
 from pipelines.cerulean.classes import BACKGROUND, NAMES
+from pipelines.cerulean.coco_tiles import CHANNELS
 from pipelines.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from pipelines.cerulean.unet import UNet
 
-CHANNELS = ("vv", "distance", "density")  # of a tile, in this order
 MODEL, SCRIPT = "model.pt", "model.torchscript.pt"
 
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cerulean import scene_tiles
 from pipelines.cerulean.coco_tiles import TILES, tile_name
-from pipelines.cerulean.processes import each
 from pipelines.cerulean.tiling import Tile, tiles
 from pipelines.errors import BadInput
+from pipelines.processes import each
 
 if TYPE_CHECKING:
     from pipelines.cerulean.auxiliary import Auxiliary
-    from pipelines.cerulean.layers import Layer
     from pipelines.cerulean.scenes import Scene
 
 
@@ -87,16 +86,8 @@ def _free(scene: Scene, grid: Grid) -> list[Tile]:
     for path in scene.layers:
         layer = read_cropped(path, shape)
         if layer.number != IDS[BACKGROUND]:
-            free = [tile for tile in free if not _touches(layer, *tile.inside(*shape))]
+            free = [tile for tile in free if not layer.part(*tile.inside(*shape)).any()]
     return free
-
-
-def _touches(layer: Layer, rows: slice, cols: slice) -> bool:
-    part = layer.mask[
-        max(rows.start - layer.row, 0) : max(rows.stop - layer.row, 0),
-        max(cols.start - layer.col, 0) : max(cols.stop - layer.col, 0),
-    ]
-    return bool(part.any())
 
 
 def choose(
@@ -133,13 +124,7 @@ def cut(job: tuple[Scene, Sequence[int]], aux: Auxiliary, grid: Grid, folder: Pa
         for tile, pixels in source.read(places):
             source.write(tile, pixels, folder)
             images.append(source.image(tile, pixels))
-        mean, most = source.place.residuals_m
-        height, width = source.shape
-    about = {
-        "id": scene.id, "folder": scene.line, "height": height, "width": width,
-        "residual_m": {"mean": round(float(mean), 3), "max": round(float(most), 3)},
-    }  # fmt: skip
-    return Cut(about, images)
+        return Cut(source.about, images)
 
 
 def cut_all(

@@ -13,6 +13,7 @@ from pipelines.node_parts import metric
 
 
 def program(name: str) -> str:
+    """The start of the command line of a program of this package."""
     return node_parts.program(f"pipelines.cerulean.{name}")
 
 
@@ -88,12 +89,12 @@ class Predict(ProcessNode):
 
     name = "predict"
     executable = program("predict")
-    in_paths = ("model", "scenes", "aux")
+    in_paths = ("model", "list", "aux")
     optional = ("aux",)
     out_paths = {"dst": "pred"}
     algo_params = {"tile_length": None, "overlap": None, "georeference": "polynomial"}
     perf_params = {"batch_size": None, "device": None, "workers": None}
-    tags = {"model": "model", "scenes": "dataset"}
+    tags = {"model": "model", "list": "dataset"}
 
 
 class Postprocess(ProcessNode):
@@ -165,5 +166,5 @@ class Visualize(ProcessNode):
 
     name = "visualize"
     executable = program("visualize")
-    in_paths = ("pred",)
+    in_paths = ("polygons",)
     out_paths = {"dst": "pictures"}

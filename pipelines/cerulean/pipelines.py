@@ -14,14 +14,14 @@ from pipelines.cerulean import nodes
 READS = (
     ("split_scenes.train_list", "make_train.list"),
     ("split_scenes.val_list", "make_val.list"),
-    ("split_scenes.test_list", "predict.scenes"),
+    ("split_scenes.test_list", "predict.list"),
     ("make_train.dst", "train.train"),
     ("make_val.dst", "train.val"),
     ("train.model", "predict.model"),
     ("predict.dst", "postprocess.pred"),
     ("postprocess.dst", "merge.polygons"),
     ("merge.dst", "evaluate.polygons"),
-    ("merge.dst", "visualize.pred"),
+    ("merge.dst", "visualize.polygons"),
 )
 
 #: Inputs and parameters that are the same in both nodes.

@@ -36,14 +36,14 @@ def misplaced(
         nodata_margin, land_margin: metres around nodata and land that belong to them.
     """
     from pipelines.cerulean import exclusions, georeference
-    from pipelines.cerulean.planes import Plane
+    from pipelines.cerulean.planes import Plane, polygons_of
 
     counts = {"outside": 0, "nodata": 0, "land": 0}
     if polygons:
         plane = Plane.of(georeference.read(scene.background, model), scene.size())
         zones = exclusions.zones_of(scene, plane, land, nodata_margin, land_margin)
         for one in polygons:
-            shares = zones.shares(plane.from_lonlat(one.lonlat))
+            shares = zones.shares(polygons_of(plane.from_lonlat(one.lonlat)))
             for zone in counts:
                 counts[zone] += shares[zone] > _SHARE
     return {

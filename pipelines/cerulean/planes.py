@@ -12,6 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pyproj import Transformer
+    from shapely import MultiPolygon, Polygon
     from shapely.geometry.base import BaseGeometry
 
     from pipelines.cerulean.georeference import Georeference
@@ -72,8 +73,8 @@ class Plane:
         return np.column_stack(self.transformer.transform(lon, lat))
 
 
-def polygons_of(geometry: BaseGeometry) -> BaseGeometry:
-    """The polygons in a geometry, made valid: a Polygon (empty if there are none) or a MultiPolygon.
+def polygons_of(*geometries: BaseGeometry) -> Polygon | MultiPolygon:
+    """The polygons among geometries and in them, made valid: a Polygon (empty if there are none) or several.
 
     >>> import shapely
     >>> polygons_of(shapely.from_wkt("GEOMETRYCOLLECTION (POINT (0 0), POLYGON ((0 0, 1 0, 1 1, 0 0)))")).wkt
@@ -81,7 +82,8 @@ def polygons_of(geometry: BaseGeometry) -> BaseGeometry:
     """
     import shapely
 
-    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(geometry)))
+    valid = shapely.make_valid(np.array(geometries, dtype=object))
+    parts = shapely.get_parts(shapely.get_parts(valid))
     found = [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
     if not found:
         return shapely.Polygon()

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.cerulean.planes import STEP, polygons_of
+
 if TYPE_CHECKING:
     from shapely import MultiPolygon, Polygon
-    from shapely.geometry.base import BaseGeometry
 
 DECIMALS = 7  # of a degree: 11 mm
-STEP = 32  # pixels between corners of a long edge, which a bent georeference does not leave straight
 
 
 class ToLonLat(Protocol):
@@ -40,14 +40,14 @@ def outline(mask: NDArray[np.bool_], row: int = 0, col: int = 0) -> Polygon | Mu
     from rasterio.transform import Affine
 
     drawn = shapes(mask.astype(np.uint8), mask=mask, connectivity=8, transform=Affine.translation(col, row))
-    return _joined([shapely.geometry.shape(one) for one, _ in drawn])
+    return polygons_of(*(shapely.geometry.shape(one) for one, _ in drawn))
 
 
 def on_earth(geometry: Polygon | MultiPolygon, georeference: ToLonLat) -> Polygon | MultiPolygon:
     """``geometry`` in pixels of a scene as longitudes and latitudes (EPSG:4326), valid.
 
-    Shells run against the clock, as GeoJSON (RFC 7946) has them. Long edges get further corners,
-    and coordinates are rounded to `DECIMALS`.
+    Shells run against the clock and what crosses the antimeridian is parted there, as GeoJSON (RFC 7946)
+    has them. Long edges get further corners, and coordinates are rounded to `DECIMALS`.
     """
     import shapely
 
@@ -55,15 +55,19 @@ def on_earth(geometry: Polygon | MultiPolygon, georeference: ToLonLat) -> Polygo
         lon, lat = georeference.to_lonlat(points[:, 1], points[:, 0])
         return np.round(np.column_stack([lon, lat]), DECIMALS)
 
-    return shapely.orient_polygons(_joined([shapely.transform(shapely.segmentize(geometry, STEP), moved)]))
+    whole = polygons_of(shapely.transform(shapely.segmentize(geometry, STEP), moved))
+    return shapely.orient_polygons(_parted(whole))
 
 
-def _joined(geometries: list[BaseGeometry]) -> Polygon | MultiPolygon:
-    """The polygons among them and in them, made valid."""
+def _parted(geometry: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
+    """The same with no longitude beyond 180 degrees."""
     import shapely
 
-    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(np.array(geometries, dtype=object))))
-    polygons = [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
-    if not polygons:
-        return shapely.Polygon()
-    return polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
+    west, _, east, _ = geometry.bounds
+    if geometry.is_empty or -180 <= west <= east <= 180:
+        return geometry
+    parts = []
+    for turn in (-360, 0, 360):
+        part = geometry.intersection(shapely.box(turn - 180, -90, turn + 180, 90))
+        parts.append(shapely.transform(part, lambda at, turn=turn: np.round(at - (turn, 0), DECIMALS)))
+    return polygons_of(*parts)

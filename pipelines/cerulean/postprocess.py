@@ -5,10 +5,8 @@ What is done with a tile does not belong here: see postprocessing.py. Joining ti
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cerulean.georeference import MODELS, POLYNOMIAL
+from pipelines.cerulean import options
 from pipelines.cerulean.tiling import check_length
 from pipelines.program import run, staged, write_json
 from pipelines.rasters import CACHE
@@ -24,22 +22,6 @@ from pipelines.rasters import CACHE
 if TYPE_CHECKING:
     from pipelines.cerulean.postprocessing import Settings
     from pipelines.cerulean.predicted import Predicted
-
-NONE = ("none", "null", "")
-
-
-class Threshold(click.ParamType):
-    """A number in [0, 1], or none."""
-
-    name = "number|none"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
-        if value is None or str(value).lower() in NONE:
-            return None
-        number = _number(str(value))
-        if not 0 <= number <= 1:
-            self.fail(f"{value!r} is neither a number from 0 to 1 nor none", param, ctx)
-        return number
 
 
 class Offsets(click.ParamType):
@@ -58,20 +40,16 @@ class Offsets(click.ParamType):
         return numbers
 
 
-def _threshold(name: str, default: float, text: str) -> Any:
-    return click.option(f"--{name}", type=Threshold(), default=str(default), show_default=True, help=text)
-
-
 @click.command()
 @click.option("--pred", required=True, help="Folder that `predict` wrote.")
-@click.option("--dst", required=True, help="Folder to write polygons of scenes and postprocess.json to.")
-@_threshold(
+@click.option("--dst", required=True, help="Folder to write <scene>.geojson and postprocess.json to.")
+@options.threshold(
     "conf_threshold", 0.2, "Least probability of a pixel of an instance; none: its class is likeliest."
 )
-@_threshold("bbox_score_thresh", 0.2, "Drop instances whose mean probability is not above this.")
-@_threshold("pixel_score_thresh", 0.2, "Drop instances whose surest pixel is not above this.")
-@_threshold("pixel_nms_thresh", 0.4, "Drop the less sure of two whose soft Dice is above this.")
-@_threshold("poly_score_thresh", 0.2, "Draw polygons around pixels above this.")
+@options.threshold("bbox_score_thresh", 0.2, "Drop instances whose mean probability is not above this.")
+@options.threshold("pixel_score_thresh", 0.2, "Drop instances whose surest pixel is not above this.")
+@options.threshold("pixel_nms_thresh", 0.4, "Drop the less sure of two whose soft Dice is above this.")
+@options.threshold("poly_score_thresh", 0.2, "Draw polygons around pixels above this.")
 @click.option(
     "--tile_length", type=int, default=512, show_default=True, help="Pixels; 0: the whole scene at once."
 )
@@ -82,8 +60,8 @@ def _threshold(name: str, default: float, text: str) -> Any:
     show_default=True,
     help="Tile sets: parts of a tile by which each begins before the scene.",
 )
-@click.option("--georeference", type=click.Choice(MODELS), default=POLYNOMIAL, show_default=True)
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@options.GEOREFERENCE
+@options.workers()
 def command(pred: str, dst: str, georeference: str, workers: int, **how: Any) -> None:
     """Turn predicted probabilities into polygons, one for each instance in each tile.
 
@@ -97,7 +75,7 @@ def command(pred: str, dst: str, georeference: str, workers: int, **how: Any) ->
     """
     from pipelines.cerulean import predicted
     from pipelines.cerulean.postprocessing import Settings
-    from pipelines.cerulean.processes import each
+    from pipelines.processes import each
 
     check_length(how["tile_length"])
     settings = Settings(**how)
@@ -108,6 +86,7 @@ def command(pred: str, dst: str, georeference: str, workers: int, **how: Any) ->
         counts = each(work, scenes, workers, "postprocess", "scene")
         done = _record(record, scenes, counts, settings, target.resolve())
         write_json(folder / "postprocess.json", {**done, "georeference": georeference})
+    click.echo(f"wrote {done['counts']['polygons']} polygons of {len(scenes)} scenes: {dst}")
 
 
 def _record(
@@ -119,17 +98,16 @@ def _record(
 ) -> dict[str, Any]:
     """What postprocess.json says, in which ``record`` is that of `predict`."""
     from pipelines.cerulean.postprocessing import STEPS
-    from pipelines.cerulean.predicted import CARRIED
+    from pipelines.cerulean.records import carried
 
-    options = asdict(settings)
     return {
-        **{key: record[key] for key in (*CARRIED, "channels") if key in record},
+        **carried(record),
         "scenes": [
             {**scene.record, "polygons": str(folder / f"{scene.id}.geojson"), "counts": one}
             for scene, one in zip(scenes, counts, strict=True)
         ],
         "counts": {step: sum(one[step] for one in counts) for step in STEPS},
-        "thresholds": {name: value for name, value in options.items() if "thresh" in name},
+        "thresholds": {name: value for name, value in asdict(settings).items() if "thresh" in name},
         "tile_length": settings.tile_length,
         "offsets": list(settings.offsets),
     }
@@ -141,6 +119,7 @@ def _write(names: tuple[str, ...], settings: Settings, folder: Path, scene: Pred
     from tqdm import tqdm
 
     from pipelines.cerulean.postprocessing import STEPS, features
+    from pipelines.cerulean.records import write_features
 
     counts: Counter[str] = Counter()
     total = sum(1 for _ in settings.tiles(*scene.size))
@@ -150,7 +129,7 @@ def _write(names: tuple[str, ...], settings: Settings, folder: Path, scene: Pred
         tqdm(total=total, unit="tile", desc=scene.id[17:32], leave=False, disable=None) as bar,
     ):
         found = features(read, scene.size, names, scene.georeference, settings, counts, bar.update)
-        _write_lines(folder / f"{scene.id}.geojson", _head(scene), found)
+        write_features(folder / f"{scene.id}.geojson", _head(scene), found)
     return {step: counts[step] for step in STEPS}
 
 
@@ -162,16 +141,6 @@ def _head(scene: Predicted) -> dict[str, Any]:
         "width": width,
         "georeference": scene.georeference.model,
     }
-
-
-def _write_lines(path: Path, head: dict[str, Any], features: Iterator[dict[str, Any]]) -> None:
-    """Write a FeatureCollection, a feature a line, without holding all of them."""
-    start = json.dumps({"type": "FeatureCollection", **head})
-    with path.open("w", encoding="utf-8") as file:
-        file.write(start.removesuffix("}") + ', "features": [')
-        for number, feature in enumerate(features):
-            file.write((",\n" if number else "\n") + json.dumps(feature, allow_nan=False))
-        file.write("\n]}\n")
 
 
 def _number(text: str) -> float:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines import devices
+from pipelines.cerulean import options
 from pipelines.cerulean.tiling import SMALLEST, check_length
 from pipelines.errors import BadInput
+from pipelines.option_types import NONE, given
 from pipelines.program import run, staged, write_json
 
 if TYPE_CHECKING:
@@ -22,16 +24,16 @@ if TYPE_CHECKING:
     from pipelines.cerulean.predicting import Settings
     from pipelines.cerulean.scenes import Scene
 
-AUTO = ("auto", "none", "null", "")
+AUTO = ("auto", *NONE)
 LARGE = 1024  # pixels: a window for networks that learned from whole scenes
 RECORD = "predict.json"
 
 
 @click.command()
 @click.option("--model", required=True, help="`model.pt` of `train`, or its folder.")
-@click.option("--scenes", required=True, help="List of scenes, the path of a folder on each line.")
-@click.option("--aux", default=None, help="Folder of auxiliary data, as for `make_coco_dataset`.")
-@click.option("--dst", required=True, help="Folder to write: <scene>.tif and predict.json.")
+@options.SCENES
+@options.AUX
+@click.option("--dst", required=True, help="Folder to write <scene>.tif and predict.json to.")
 @click.option(
     "--tile_length",
     default="auto",
@@ -40,13 +42,13 @@ RECORD = "predict.json"
 @click.option(
     "--overlap", default="0.25", help="Share of a window that the next one covers.  [default: 0.25]"
 )
-@click.option("--georeference", default="polynomial", show_default=True, help="affine, polynomial or tps.")
+@options.GEOREFERENCE
 @click.option(
     "--batch_size", type=click.IntRange(1), default=4, show_default=True, help="Windows at once on a GPU."
 )
-@click.option("--device", default="auto", show_default=True, help="cpu, the number of a GPU, or auto.")
+@options.DEVICE
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Threads that score.")
-def command(model: str, scenes: str, aux: str | None, dst: str, **how: Any) -> None:
+def command(model: str, list_path: str, aux: str | None, dst: str, **how: Any) -> None:
     """Predict in every pixel of some scenes how probable each class is.
 
     Windows overlap, and are blended where they do. <scene>.tif holds a band for each class of the model
@@ -54,8 +56,8 @@ def command(model: str, scenes: str, aux: str | None, dst: str, **how: Any) -> N
 
     \b
     Example:
-      python -m pipelines.cerulean.predict --model=train/model.pt --scenes=splits/test.txt \\
-        --aux=aux --dst=pred --tile_length=512
+      python -m pipelines.cerulean.predict --model=model/model.pt --list=splits/test.txt \\
+        --aux=sea/aux --dst=pred
     """
     import rasterio
 
@@ -64,7 +66,7 @@ def command(model: str, scenes: str, aux: str | None, dst: str, **how: Any) -> N
     from pipelines.learning import repeatable
     from pipelines.rasters import CACHE
 
-    found = scene_lists.read_list(scenes)
+    found = scene_lists.read_list(list_path)
     device = devices.chosen(how["device"])
     network, config = models.load(model, device)
     settings = _settings(config, device, how)
@@ -73,6 +75,7 @@ def command(model: str, scenes: str, aux: str | None, dst: str, **how: Any) -> N
     with staged(target, last=target / RECORD) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE), repeatable():
         _predict(network, config, found, known, folder, settings)
         write_json(folder / RECORD, _record(config, found, target, settings))
+    click.echo(f"wrote probabilities of {len(found)} scenes: {dst}")
 
 
 def _predict(
@@ -94,11 +97,8 @@ def _predict(
 
 
 def _settings(config: Config, device: str, how: dict[str, Any]) -> Settings:
-    from pipelines.cerulean.georeference import MODELS
     from pipelines.cerulean.predicting import Settings
 
-    if how["georeference"] not in MODELS:
-        raise BadInput(f"no model {how['georeference']!r}", where="georeference", hint=", ".join(MODELS))
     return Settings(
         window=_window(how["tile_length"], config),
         overlap=_overlap(how["overlap"]),
@@ -131,11 +131,9 @@ def _overlap(text: str) -> float:
 
 def _auxiliary(config: Config, path: str | None) -> Auxiliary | None:
     """The auxiliary data, where the network wants any."""
-    from pipelines.cerulean import auxiliary
-
     wanted = [name for name in config.channels if name != "vv"]
-    if path is not None and path.strip().lower() not in AUTO:
-        return auxiliary.load(path) if wanted else None
+    if given(path) is not None:
+        return options.auxiliary_data(path) if wanted else None
     if wanted:
         click.echo(f"no --aux: {' and '.join(wanted)} are empty for every scene", err=True)
     return None

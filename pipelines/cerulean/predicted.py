@@ -1,11 +1,10 @@
 """What `predict` wrote, checked: the record of its folder and the raster of every scene.
 
-Other folders' records (of `postprocess`, of `merge`) are read by those who need them.
+What the records of all steps have in common stands in records.py.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,14 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.cerulean import georeference
+from pipelines.cerulean import georeference, records
 from pipelines.cerulean.georeference import Georeference
 from pipelines.errors import BadInput
-from pipelines.program import read_json
 
-#: Members of the record that later steps hand on, so that none of them needs the model.
-CARRIED = ("classes", "numbers", "dropped")
-_SCENE = {"id": str, "raster": str, "height": int, "width": int}
+_SCENE = {"raster": str, "height": int, "width": int}
 
 #: Reads probabilities, (classes, height, width), of rows and columns of a scene.
 Reader = Callable[[slice, slice], NDArray[np.uint16]]
@@ -70,24 +66,10 @@ def read(folder: Path, model: str) -> tuple[dict[str, Any], list[Predicted]]:
         model: of the georeference, see `georeference.fit`.
 
     Raises:
-        BadInput: a member is missing, a scene is there twice, or a raster is not what is said of it.
+        BadInput: see `records.read`; a raster is not what is said of it.
     """
     path = folder / "predict.json"
-    record = read_json(path)
-    for key in (*CARRIED, "scenes"):
-        if not isinstance(record, dict) or not isinstance(record.get(key), list):
-            raise BadInput(f"has no list {key!r}", where=path, hint="--pred is the folder that predict wrote")
-    if len(record["classes"]) < 2 or not all(isinstance(name, str) for name in record["classes"]):
-        raise BadInput("'classes' must name background and a class", where=path)
-    for scene in record["scenes"]:
-        for key, kind in _SCENE.items():
-            if not isinstance(scene, dict) or not isinstance(scene.get(key), kind):
-                raise BadInput(f"has a scene without {key!r}", where=path)
-        if Path(scene["id"]).name != scene["id"]:
-            raise BadInput(f"has {scene['id']!r} for a scene, which cannot name a file", where=path)
-    for name, times in Counter(scene["id"] for scene in record["scenes"]).items():
-        if times > 1:
-            raise BadInput(f"has scene {name} twice", where=path)
+    record = records.read(path, _SCENE, "predict")
     return record, [_scene(scene, path, len(record["classes"]), model) for scene in record["scenes"]]
 
 

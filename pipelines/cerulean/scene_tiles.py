@@ -53,7 +53,7 @@ class Cut:
     """What became of a scene.
 
     Attributes:
-        about: its id, folder, size and the residual of its georeference, for the head of the dataset.
+        about: for the head of the dataset, see `OpenScene.about`.
         parts: image and annotations of each tile that was kept, without their ids.
         dropped: tiles that were left out.
     """
@@ -76,6 +76,18 @@ class OpenScene:
     place: Georeference
     _vv: Any
     _warp: Warp
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the head of a dataset says of the scene: id, folder, size, residual in metres."""
+        mean, most = self.place.residuals_m
+        return {
+            "id": self.scene.id,
+            "folder": self.scene.line,
+            "height": self.shape[0],
+            "width": self.shape[1],
+            "residual_m": {"mean": round(float(mean), 3), "max": round(float(most), 3)},
+        }
 
     def read(self, grid: Iterable[Tile]) -> Iterator[tuple[Tile, np.ndarray]]:
         """The tiles of ``grid``, in its order, with their pixels, uint8 (3, height, width), padded with 0.
@@ -207,8 +219,7 @@ def cut(scene: Scene, aux: Auxiliary, folder: Path, settings: Settings) -> Cut:
         BadInput: the background, a layer or the georeference cannot be used.
     """
     with opened(scene, aux, settings.georeference) as source:
-        height, width = source.shape
-        grid = list(tiles(height, width, settings.tile_length))
+        grid = list(tiles(*source.shape, settings.tile_length))
         found = slicks(scene, source.shape, grid)
         wanted = [tile for tile in grid if tile.index in found or not settings.drop_empty]
         parts = []
@@ -217,15 +228,7 @@ def cut(scene: Scene, aux: Auxiliary, folder: Path, settings: Settings) -> Cut:
                 continue
             source.write(tile, pixels, folder)
             parts.append((source.image(tile, pixels), found.get(tile.index, [])))
-        mean, most = source.place.residuals_m
-    about = {
-        "id": scene.id,
-        "folder": scene.line,
-        "height": height,
-        "width": width,
-        "residual_m": {"mean": round(float(mean), 3), "max": round(float(most), 3)},
-    }
-    return Cut(about, parts, len(grid) - len(parts))
+        return Cut(source.about, parts, len(grid) - len(parts))
 
 
 def slicks(scene: Scene, shape: tuple[int, int], grid: list[Tile]) -> dict[int, list[dict[str, Any]]]:

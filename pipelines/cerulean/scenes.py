@@ -6,6 +6,7 @@ What the layers of a scene say, and where on earth it lies, does not belong here
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import re
 import warnings
@@ -77,12 +78,14 @@ class Scene:
 
     @property
     def layers(self) -> tuple[Path, ...]:
-        """The pictures of slicks, by name, then folder; those of all folders.
+        """The pictures of slicks, by name, then folder; those of all folders, copies of one only once.
 
         Raises:
             BadInput: a picture that is no PNG lies beside them.
         """
-        found = [path for folder in (self.folder, *self.more) for path in _pictures(folder)]
+        found: list[Path] = []
+        for folder in (self.folder, *self.more):
+            found += [path for path in _pictures(folder) if not _is_copy(path, found)]
         return tuple(sorted(found, key=lambda path: (path.name, path)))
 
     @property
@@ -225,7 +228,8 @@ def open_picture(path: Path) -> Iterator[DatasetReader]:
             with rasterio.open(path) as dataset:
                 yield dataset
     except RasterioIOError as error:
-        raise BadInput(f"is no picture that can be read ({error})", where=path) from None
+        reason = error.__cause__ or error  # else "see previous exception"
+        raise BadInput(f"is no picture that can be read ({reason})", where=path) from None
 
 
 def _check(folder: Path) -> None:
@@ -234,6 +238,10 @@ def _check(folder: Path) -> None:
     if not (folder / BACKGROUND).is_file():
         raise BadInput(f"the scene has no {BACKGROUND}", where=folder)
     _ = Scene(folder).date
+
+
+def _is_copy(path: Path, others: Sequence[Path]) -> bool:
+    return any(filecmp.cmp(path, other, shallow=False) for other in others)
 
 
 def _pictures(folder: Path) -> Iterator[Path]:

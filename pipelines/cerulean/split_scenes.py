@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.cerulean import options
 from pipelines.cerulean.classes import BACKGROUND, NAMES
 from pipelines.cerulean.splitting_scenes import PARTS, sizes, stratified
+from pipelines.option_types import SEED
 from pipelines.program import run, staged, write_json
 
 if TYPE_CHECKING:
@@ -49,12 +51,12 @@ def report(
 
 
 @click.command()
-@click.option("--list", "list_path", required=True, help="file with the path of a scene's folder per line")
-@click.option("--dst", required=True, help="folder of train.txt, val.txt and test.txt")
-@click.option("--val", default=0.2, show_default=True, help="share of the scenes that validate")
-@click.option("--test", default=0.1, show_default=True, help="share of the scenes that test")
-@click.option("--seed", default=4, show_default=True, help="another seed, another split")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="processes over scenes")
+@options.SCENES
+@click.option("--dst", required=True, help="Folder to write train.txt, val.txt, test.txt and split.json to.")
+@click.option("--val", default=0.2, show_default=True, help="Share of the scenes that validate.")
+@click.option("--test", default=0.1, show_default=True, help="Share of the scenes that test.")
+@click.option("--seed", type=SEED, default=4, show_default=True, help="Another seed, another split.")
+@options.workers()
 def command(list_path: str, dst: str, val: float, test: float, seed: int, workers: int) -> None:
     """Share scenes out to train, val and test, each class as evenly as can be.
 
@@ -64,10 +66,10 @@ def command(list_path: str, dst: str, val: float, test: float, seed: int, worker
 
     \b
     Example:
-      python -m pipelines.cerulean.split_scenes --list scenes.txt --dst splits --val 0.2 --test 0.1 --seed 4
+      python -m pipelines.cerulean.split_scenes --list=sea/scenes.txt --dst=splits --val=0.2 --test=0.2
     """
     from pipelines.cerulean import scenes as scene_files
-    from pipelines.cerulean.processes import each
+    from pipelines.processes import each
 
     scenes = {scene.id: scene for scene in scene_files.read_list(Path(list_path), joined=True)}
     wanted = sizes(len(scenes), val, test)

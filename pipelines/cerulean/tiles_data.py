@@ -91,6 +91,7 @@ class TileSet:
 
     @property
     def scenes(self) -> set[str]:
+        """Ids of the scenes that the tiles are of."""
         return {one.scene for one in self.records}
 
     def read(self, index: int) -> Example:

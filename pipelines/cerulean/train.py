@@ -13,26 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.cerulean import options
 from pipelines.errors import BadInput
 from pipelines.option_types import SEED, Finite
-from pipelines.program import run, staged, write_json
+from pipelines.program import check_writable, run, staged, write_json
 
 if TYPE_CHECKING:
     from pipelines.cerulean.tiles_data import Survey, TileSet
     from pipelines.cerulean.training_loop import Plan, Training
 
-EPILOG = """\b
-Example:
-  python -m pipelines.cerulean.train --train=data/train/instances_train.json \\
-      --val=data/val/instances_val.json --dst=model --remap=usual --epochs=20"""
 
-
-@click.command(name="train", epilog=EPILOG)
+@click.command()
 @click.option(
     "--train", required=True, help="COCO dataset to learn from: instances_<name>.json or its folder."
 )
 @click.option("--val", default=None, help="COCO dataset that chooses the epoch; scenes of its own.")
-@click.option("--dst", required=True, help="Folder to write in.")
+@click.option(
+    "--dst", required=True, help="Folder to write checkpoints, models, metrics.csv and train.json to."
+)
 @click.option("--channels", default="vv,distance,density", show_default=True, help="Channels to look at.")
 @click.option("--remap", default="usual", show_default=True,
               help="none, usual, slick, or old=new,left_out= of classes.")  # fmt: skip
@@ -49,7 +47,7 @@ Example:
 @click.option("--width", type=click.IntRange(1), default=12, show_default=True, help="Maps at full size.")
 @click.option("--depth", type=click.IntRange(1, 6), default=4, show_default=True, help="Times size halves.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of weights, order and chance.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, or the number of a GPU.")
+@options.DEVICE
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Threads that decode.")
 @click.option(
     "--memory", type=Finite(0), default=2.0, show_default=True, help="GiB of tiles to keep decoded."
@@ -62,6 +60,11 @@ def command(
 
     Writes model.pt, model.torchscript.pt, metrics.csv, checkpoints/epoch-<number>.pt, and train.json, last,
     with metrics. A run that was stopped goes on from its last epoch and ends with the same bytes on a CPU.
+
+    \b
+    Example:
+      python -m pipelines.cerulean.train --train=tiles/train --val=tiles/val --dst=model \\
+        --remap=usual --epochs=20
     """
     from pipelines import devices
     from pipelines.cerulean.classes import named
@@ -72,6 +75,7 @@ def command(
 
     names, its, room = channels_named(channels), named(remap), int(memory * 2**30)
     plan, where = Plan(**how), devices.chosen(device)
+    check_writable(dst)
     learned = TileSet(Path(train), its, room, workers)
     judged = None if val is None else TileSet(Path(val), its, room, workers)
     _check_apart(learned, judged)
@@ -152,6 +156,7 @@ def _write(target: Path, training: Training, how: dict[str, Any]) -> None:
             writer.writeheader()
             writer.writerows(asdict(one) for one in training.history)
         write_json(hidden / "train.json", {"info": [], "options": how, "result": {"metrics": metrics}})
+    click.echo(f"wrote {target / models.MODEL}: epoch {training.best.epoch} of {training.plan.epochs}")
 
 
 def _metrics(training: Training, network: Any) -> dict[str, Any]:

@@ -60,9 +60,10 @@ def stacked(batch: Sequence[Example], picked: Sequence[int]) -> tuple[Tensor, Te
 
 
 def loss(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
-    """Cross entropy weighted by class, and the mean of 1 - Dice over the classes of slicks (Milletari 2016).
+    """Cross entropy weighted by class, and the mean of 1 - Dice over the classes of slicks.
 
-    The Dice of a class is over the whole batch; of one that is not in the batch's truth it says nothing.
+    The soft Dice of a class is 2 sum(p t) / (sum(p) + sum(t)) over the whole batch (after Milletari, Navab
+    and Ahmadi 2016); a class that is not in the batch's truth does not count.
 
     Args:
         scores: (n, classes, height, width), before softmax.

@@ -132,6 +132,7 @@ class Training:
         return models.load(self.checkpoint(self.best.epoch), self.setting.device)
 
     def checkpoint(self, epoch: int) -> Path:
+        """The file of the network as it was after an epoch, counted from 1."""
         return self.setting.folder / f"epoch-{epoch:03d}.pt"
 
     def judge(self, network: UNet | None = None) -> tuple[float, Confusion]:

@@ -1,4 +1,4 @@
-"""The network: tiles of radar and auxiliary channels in, a map of scores per class out (Ronneberger 2015).
+"""The network: tiles of radar and auxiliary channels in, a map of scores per class out.
 
 Files, training and probabilities do not belong here.
 """
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 
 class UNet(nn.Module):
-    """An encoder that halves its maps ``depth`` times, and a decoder that sees each size of them again.
+    """An encoder that halves its maps ``depth`` times, and a decoder that sees each size of them again
+    (Ronneberger, Fischer and Brox 2015, "U-Net").
 
     Statistics of batches are fixed numbers in prediction, so that a pixel far from a tile's rim scores the
     same in every tile. Channels double with every halving, at most eight times ``width``.

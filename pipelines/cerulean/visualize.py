@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.cerulean import options, records
 from pipelines.errors import BadInput
 from pipelines.program import read_json, run, staged, write_json
 
@@ -105,27 +106,30 @@ def predicted(shown: View, path: Path) -> list[Slick]:
     """The polygons of `merge` or `postprocess`, the surest first.
 
     Raises:
-        BadInput: no such file, or a feature without `pixels` or class.
+        BadInput: no such file, or a feature without pixels, class or score.
     """
     from shapely import errors
     from shapely.geometry import shape
 
     from pipelines.cerulean.scene_pictures import Slick
 
-    document = read_json(path)
     found: list[tuple[float, Slick]] = []
-    for number, feature in enumerate(document.get("features", []) if isinstance(document, dict) else []):
-        properties: Mapping[str, Any] = feature.get("properties") or {}
-        pixels = feature.get("pixels") or properties.get("pixels")
-        if not pixels or not properties.get("class"):
-            raise BadInput(f"feature {number} has no pixels or no class", where=path)
+    for number, feature in enumerate(records.read_features(path), 1):
+        try:
+            name, score, pixels = _said(feature)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise BadInput(f"feature {number} has no pixels, class and score", where=path) from None
         try:
             placed = _scaled(shape(pixels), shown)
         except (ValueError, TypeError, KeyError, AttributeError, errors.ShapelyError):
             raise BadInput(f"the pixels of feature {number} are no polygon", where=path) from None
-        name, score = str(properties["class"]), float(properties.get("score") or 0.0)
         found.append((score, Slick(placed, name, f"{name.replace('_', ' ')} {score:.2f}")))
     return [slick for _, slick in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _said(feature: Mapping[str, Any]) -> tuple[str, float, Any]:
+    """The class of a polygon, how sure it is, and its outline in pixels of the scene."""
+    return str(feature["properties"]["class"]), float(feature["properties"]["score"]), feature["pixels"]
 
 
 def _scaled(geometry: Any, shown: View) -> Any:
@@ -173,40 +177,34 @@ def scene_lines(pred: Path | None, list_path: str | None) -> list[str]:
     if list_path:
         return [scene.line for scene in read_list(Path(list_path))]
     if pred is None:
-        raise BadInput("draw what?", hint="name --pred or --list")
+        raise BadInput("draw what?", hint="name --polygons or --list")
     for name in RECORDS:
         if (pred / name).is_file():
             record = read_json(pred / name)
-            try:
-                lines = [str(scene["folder"]) for scene in record["scenes"]]
-            except (KeyError, TypeError):
-                raise BadInput("names no scenes with their folders", where=pred / name) from None
-            if not lines:
-                raise BadInput("names no scene", where=pred / name)
-            return lines
+            return [scene["folder"] for scene in records.scenes(record, pred / name, {"folder": str})]
     raise BadInput(f"holds neither {' nor '.join(RECORDS)}", where=pred)
 
 
 @click.command()
-@click.option("--pred", help="folder that merge (or postprocess) wrote")
-@click.option("--list", "list_path", help="scenes to draw; those of --pred by default")
-@click.option("--dst", required=True, help="folder of the pictures")
+@click.option("--polygons", help="Folder that `merge` (or `postprocess`) wrote.")
+@click.option("--list", "list_path", help="List of scenes to draw.  [default: those of --polygons]")
+@click.option("--dst", required=True, help="Folder to write <scene>.png and visualize.json to.")
 @click.option("--side", type=click.IntRange(64, 8000), default=1024, show_default=True,
-              help="pixels of a panel's longer side")  # fmt: skip
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="processes over scenes")
-def command(pred: str | None, list_path: str | None, dst: str, side: int, workers: int) -> None:
+              help="Pixels of a panel's longer side.")  # fmt: skip
+@options.workers()
+def command(polygons: str | None, list_path: str | None, dst: str, side: int, workers: int) -> None:
     """Draw each scene twice: with its annotated slicks, and with those found.
 
     Colours are of classes, by a palette that colour-blind readers tell apart; where slicks were found, the
-    annotated ones are dashed. Writes SCENE.png for each, and last visualize.json, which lists them.
+    annotated ones are dashed. Writes <scene>.png for each, and last visualize.json, which lists them.
 
     \b
     Example:
-      python -m pipelines.cerulean.visualize --pred merged --dst pictures
+      python -m pipelines.cerulean.visualize --polygons=merged --dst=pictures
     """
-    from pipelines.cerulean.processes import each
+    from pipelines.processes import each
 
-    where = Path(pred) if pred else None
+    where = Path(polygons) if polygons else None
     lines = scene_lines(where, list_path)
     folder = Path(dst)
     with staged(folder, last=folder / "visualize.json") as hidden:

@@ -191,7 +191,7 @@ def test_channels_are_those_of_the_scenes_month(known):
 def test_what_is_not_known_is_far_and_empty_and_said_once(tmp_path, capsys):
     scene = Scene(write_scene(tmp_path, np.ones((40, 50), np.uint8), place=None))  # nor is its place needed
     loaded = auxiliary.load(tmp_path)
-    said = capsys.readouterr().err.splitlines()
+    said = capsys.readouterr().out.splitlines()
     assert [any(word in line for line in said) for word in ("infrastructure", "ship_density", "land")] == [
         True
     ] * 3

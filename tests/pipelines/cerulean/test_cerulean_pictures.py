@@ -31,10 +31,9 @@ def scene(tmp_path_factory):
     return write_scene(tmp_path_factory.mktemp("scenes"), 1, vv, marks)
 
 
-def feature(shape, name="recent_vessel", inside=True, **more):
-    pixels = {"pixels": mapping(shape)}
-    properties = {"class": name, "score": 0.75, **(pixels if inside else {}), **more}
-    return {"type": "Feature", "properties": properties, "geometry": None, **({} if inside else pixels)}
+def feature(shape, name="recent_vessel", **more):
+    properties = {"class": name, "score": 0.75}
+    return {"type": "Feature", "properties": properties, "geometry": None, "pixels": mapping(shape), **more}
 
 
 def write_found(folder, scene, features, record="merge.json"):
@@ -59,10 +58,10 @@ def panels(path, shape):
     return [pixels[top : top + shape[0], left : left + shape[1]] for left in lefts]
 
 
-@pytest.mark.parametrize(("record", "inside"), [("merge.json", True), ("postprocess.json", False)])
-def test_slicks_lie_where_the_scene_has_them(scene, tmp_path, record, inside):
-    pred = write_found(tmp_path / "m", scene, [feature(box(30, 100, 90, 130), inside=inside)], record)
-    ended = program("visualize", "--pred", pred, "--dst", tmp_path / "v", "--side=230")
+@pytest.mark.parametrize("record", ["merge.json", "postprocess.json"])
+def test_slicks_lie_where_the_scene_has_them(scene, tmp_path, record):
+    pred = write_found(tmp_path / "m", scene, [feature(box(30, 100, 90, 130))], record)
+    ended = program("visualize", "--polygons", pred, "--dst", tmp_path / "v", "--side=230")
     assert ended.code == 0, ended.err
     true, found = panels(tmp_path / "v" / f"{scene.name}.png", SHAPE)
     assert near(true, palette.colour("infra_slick"), 60, 50)
@@ -174,6 +173,7 @@ def test_bad_input_leaves_nothing(scene, tmp_path):
     good = feature(box(1, 1, 9, 9))
     half = {"type": "Feature", "properties": {"class": "infra_slick"}}
     line = feature(box(1, 1, 9, 9), pixels={"type": "Polygon", "coordinates": [[1, 2]]})
+    unsure = feature(box(1, 1, 9, 9), properties={"class": "infra_slick", "score": "high"})
     (tmp_path / "nothing").mkdir()
     lost = write_found(tmp_path / "lost", scene, [good])
     (lost / f"{scene.name}.geojson").unlink()
@@ -182,13 +182,15 @@ def test_bad_input_leaves_nothing(scene, tmp_path):
     strange.mkdir()
     (strange / "merge.json").write_text("[]")
     cases = [
-        ([], "--pred or --list"),
-        (["--pred", tmp_path / "nothing"], "neither merge.json nor postprocess.json"),
-        (["--pred", strange], "names no scenes"),
-        (["--pred", write_found(tmp_path / "half", scene, [good, half])], "feature 1 has no pixels"),
-        (["--pred", write_found(tmp_path / "line", scene, [line])], "feature 0 are no polygon"),
-        (["--pred", lost], f"{scene.name}.geojson"),
-        (["--pred", gone], scene_id(8)),
+        ([], "--polygons or --list"),
+        (["--polygons", tmp_path / "nothing"], "neither merge.json nor postprocess.json"),
+        (["--polygons", strange], "has no list 'scenes'"),
+        (["--polygons", write_found(tmp_path / "half", scene, [good, half])], "feature 2 has no pixels"),
+        (["--polygons", write_found(tmp_path / "line", scene, [line])], "feature 1 are no polygon"),
+        (["--polygons", write_found(tmp_path / "unsure", scene, [unsure])], "feature 1 has no pixels"),
+        (["--polygons", write_found(tmp_path / "text", scene, ["good"])], "feature 1 has no pixels"),
+        (["--polygons", lost], f"{scene.name}.geojson"),
+        (["--polygons", gone], scene_id(8)),
     ]
     for options, words in cases:
         ended = program("visualize", *options, "--dst", tmp_path / "v")

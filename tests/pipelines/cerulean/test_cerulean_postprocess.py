@@ -329,7 +329,10 @@ BAD_FOLDERS = {
     ),
     "no raster": (lambda pred: next(iter(pred.glob("*.tif"))).unlink(), f"{scene_id(4)}.tif"),
     "a raster cut short": (damaged, f"{scene_id(4)}.tif"),
-    "fewer classes": (changed(classes=CLASSES[:2]), "is not 2 bands of 40 x 50 pixels in uint16"),
+    "fewer classes": (
+        changed(classes=CLASSES[:2], numbers=[0, 1, 1, 1, 1, 1, 0]),
+        "is not 2 bands of 40 x 50 pixels in uint16",
+    ),
     "background only": (changed(classes=CLASSES[:1]), "'classes'"),
     "8 bits": (
         lambda pred: write_raster(pred / f"{scene_id(4)}.tif", np.zeros((4, 40, 50), np.uint8)),

@@ -82,9 +82,7 @@ def write_scenes(folder: Path, *sizes: tuple[int, int]) -> Path:
 
 
 def predict(model: Path, scenes: Path, dst: Path, *options: object) -> dict:
-    ended = call(
-        "predict", f"--model={model}", f"--scenes={scenes}", f"--dst={dst}", "--device=cpu", *options
-    )
+    ended = call("predict", f"--model={model}", f"--list={scenes}", f"--dst={dst}", "--device=cpu", *options)
     assert ended.code == 0, ended.err
     return json.loads((dst / "predict.json").read_text())
 
@@ -163,7 +161,7 @@ def test_the_same_bytes_come_from_any_number_of_workers(tmp_path: Path) -> None:
 
 def test_auxiliary_channels_count_and_their_absence_is_said(tmp_path: Path) -> None:
     scenes, aux = write_scenes(tmp_path, SIZE), write_aux(tmp_path / "aux")
-    every = [f"--model={write_model(tmp_path / 'm')}", f"--scenes={scenes}", f"--dst={tmp_path / 'pred'}"]
+    every = [f"--model={write_model(tmp_path / 'm')}", f"--list={scenes}", f"--dst={tmp_path / 'pred'}"]
     without = call("predict", *every)
     assert without.code == 0
     assert "no --aux: distance and density are empty" in without.err
@@ -193,7 +191,7 @@ def test_nodata_is_not_scored_and_windows_of_whole_scenes_stay_small(
     ("change", "message"),
     [
         ({"--model": "nowhere.pt"}, "nowhere.pt"),
-        ({"--scenes": "nowhere.txt"}, "nowhere.txt"),
+        ({"--list": "nowhere.txt"}, "nowhere.txt"),
         ({"--tile_length": "31"}, "tile_length: is 31, less than 32"),
         ({"--tile_length": "big"}, "tile_length: 'big' is not a number"),
         ({"--overlap": "1"}, "overlap: '1' is not from 0 to 0.9"),
@@ -207,7 +205,7 @@ def test_a_bad_option_is_one_line_and_nothing_is_written(
     tmp_path: Path, change: dict[str, str], message: str
 ) -> None:
     options = {
-        "--model": str(write_model(tmp_path / "m")), "--scenes": str(write_scenes(tmp_path, (40, 50))),
+        "--model": str(write_model(tmp_path / "m")), "--list": str(write_scenes(tmp_path, (40, 50))),
         "--dst": str(tmp_path / "pred"), **change,
     }  # fmt: skip
     ended = call("predict", *(f"{name}={value}" for name, value in options.items()))
@@ -227,7 +225,7 @@ def test_a_damaged_file_is_named_and_nothing_is_written(tmp_path: Path, harm: st
     else:
         model.write_bytes(b"no model")
     ended = call(
-        "predict", f"--model={model}", f"--scenes={scenes}", f"--dst={tmp_path / 'pred'}", "--aux=none"
+        "predict", f"--model={model}", f"--list={scenes}", f"--dst={tmp_path / 'pred'}", "--aux=none"
     )
     assert ended.code == 2
     assert ("model.pt" if harm == "no model" else OTHER) in ended.err.strip().splitlines()[-1]
@@ -239,7 +237,7 @@ def test_a_stopped_run_leaves_nothing(tmp_path: Path) -> None:
     dst = tmp_path / "pred"
     arguments = [
         f"--model={model}",
-        f"--scenes={scenes}",
+        f"--list={scenes}",
         f"--dst={dst}",
         "--tile_length=32",
         "--overlap=0.9",
@@ -270,7 +268,7 @@ def test_a_scene_of_full_width_is_predicted_in_little_memory(tmp_path: Path) -> 
         "command.main(sys.argv[1:], standalone_mode=False)",
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)",
     ])  # fmt: skip
-    arguments = [f"--model={model}", f"--scenes={tmp_path / 'scenes.txt'}", f"--dst={tmp_path / 'pred'}"]
+    arguments = [f"--model={model}", f"--list={tmp_path / 'scenes.txt'}", f"--dst={tmp_path / 'pred'}"]
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments, "--device=cpu", "--overlap=0"],
         capture_output=True,
@@ -278,4 +276,4 @@ def test_a_scene_of_full_width_is_predicted_in_little_memory(tmp_path: Path) -> 
         check=True,
     )
     # MiB; all 7 classes instead of 4 would take 3 more maps of 640 + 128 rows.
-    assert int(done.stdout) + 3 * (640 + 128) * 25_000 * 4 / 2**20 < 1500
+    assert int(done.stdout.split()[-1]) + 3 * (640 + 128) * 25_000 * 4 / 2**20 < 1500

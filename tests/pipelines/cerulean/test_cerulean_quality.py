@@ -51,7 +51,7 @@ def test_slicks_are_found_on_scenes_that_were_never_seen(root, by_distance):
     does(
         "predict",
         f"--model={model}",
-        f"--scenes={root / 'split' / 'test.txt'}",
+        f"--list={root / 'split' / 'test.txt'}",
         aux,
         f"--dst={root / 'pred'}",
     )

@@ -15,7 +15,7 @@ import rasterio
 import torch
 from sklearn.metrics import f1_score
 
-from pipelines.cerulean import models
+from pipelines.cerulean import models, training_loop
 from pipelines.cerulean.classes import named
 from pipelines.cerulean.tiles_data import TileSet
 from tests.pipelines.cerulean.tile_datasets import sea_tiles, write_dataset
@@ -134,6 +134,14 @@ def test_another_training_begins_anew_and_the_same_is_not_done_twice(data, tmp_p
     other = contents(train(data, tmp_path / "one", *options, "--seed=1"))
     assert other["model.pt"] != once["model.pt"]
     assert other == contents(train(data, tmp_path / "two", *options, "--seed=1"))
+
+
+def test_a_folder_that_cannot_be_written_in_is_noticed_before_the_training(data, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(training_loop.Training, "run", lambda self, tick: pytest.fail("it has begun"))
+    ended = call("train", *words(data, tmp_path / "file/model"))
+    assert ended.code == 2
+    assert "file/model: cannot be written" in ended.err and ended.err.count("\n") == 1
 
 
 def test_a_changed_tile_is_another_training(tmp_path):

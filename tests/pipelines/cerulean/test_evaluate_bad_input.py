@@ -100,6 +100,7 @@ WRONG = {
     "a list of other scenes": (other_scene, "test.txt", "--list=test.txt"),
     "no such list": (nothing, "no.txt", "--list=no.txt"),
     "no such auxiliary folder": (nothing, "no_aux", "--aux=no_aux"),
+    "a margin that is no number": (nothing, "land_margin", "--land_margin=nan"),
     "a threshold above 1": (nothing, "iou_thresh", "--iou_thresh=1.5"),
     "a file in the way": (text("out", ""), "out"),
 }

@@ -9,6 +9,7 @@ import pytest
 import shapely
 from pyproj import Geod
 from rasterio.features import rasterize
+from scipy import ndimage
 
 from pipelines.cerulean import exclusions, georeference
 from pipelines.cerulean.exclusions import nodata_outline, zones_of
@@ -59,6 +60,29 @@ def test_in_large_scenes_squares_that_are_nodata_in_part_count(
     found = drawn(nodata_outline(Scene(write_scene(tmp_path, pixels))))
     assert found[pixels == 0].all()
     assert not found[:92, 52:].any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_squares_of_nodata_are_those_of_the_whole_picture_whatever_the_strips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(exclusions, "STRIP", 5)
+    random = np.random.default_rng(seed)
+    ratio = int(random.integers(1, 8))
+    monkeypatch.setattr(exclusions, "CELLS", SIZE[1] // ratio)
+    empty = random.random(SIZE) < 0.3  # below what lets all of them touch
+    empty[:, 100:103] = False
+    empty[10:140, 101] = True  # as narrow as can be
+    labels, _ = ndimage.label(empty, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())
+    large = empty & (sizes[labels] >= exclusions.SMALLEST)
+    assert 0.05 < large.sum() / empty.sum() < 0.95
+    rows, cols = np.nonzero(large)
+    expected = np.zeros(SIZE, bool)
+    for row, col in set(zip(rows // ratio * ratio, cols // ratio * ratio, strict=True)):
+        expected[row : row + ratio, col : col + ratio] = True
+    found = nodata_outline(Scene(write_scene(tmp_path, np.where(empty, 0, sea()).astype(np.uint8))))
+    assert np.array_equal(drawn(found), expected)
 
 
 def test_a_margin_in_metres_lies_around_nodata(tmp_path: Path) -> None:

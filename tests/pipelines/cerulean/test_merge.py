@@ -57,6 +57,24 @@ def test_nothing_lies_outside_the_scene(tmp_path: Path) -> None:
         assert whole.buffer(0.01).contains(cases.in_pixels(one, scene))
 
 
+@pytest.mark.parametrize("closing", [0, 500])
+def test_slicks_of_one_pixel_stay_where_they_are_also_at_the_rim(tmp_path: Path, closing: int) -> None:
+    def bent(row: float, col: float) -> tuple[float, float]:
+        lon, lat = straight(row, col)
+        return lon + 2e-8 * col * col - 1e-8 * row * col, lat + 1e-8 * row * row
+
+    scene = write_scene(tmp_path, sea(), place=bent)
+    height, width = SIZE
+    places = [
+        (row, col) for row in (0, 77, 150, height - 1) for col in (*range(0, width - 50, 50), width - 1)
+    ]
+    parts = [Part(box(row, col, row + 1, col + 1)) for row, col in places]
+    polygons = write_polygons(tmp_path / "post", {scene: parts})
+    record, found = merge(polygons, "--join_distance=0", f"--closing={closing}")
+    assert record["counts"]["polygons"] == len(parts)
+    assert sorted(map(tuple, np.argwhere(pixels_of(found[scene.name])))) == sorted(places)
+
+
 def test_nothing_lies_in_nodata_or_near_it(tmp_path: Path) -> None:
     pixels = sea()
     empty = np.indices(SIZE)[1] < 40 + np.indices(SIZE)[0] // 6
@@ -265,7 +283,15 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 
 @pytest.mark.parametrize(
     "option",
-    ["--poly_nms_thresh=2", "--join_distance=-1", "--georeference=cubic", "--aux=nowhere", "--workers=0"],
+    [
+        "--poly_nms_thresh=2",
+        "--join_distance=-1",
+        "--closing=nan",
+        "--land_margin=inf",
+        "--georeference=cubic",
+        "--aux=nowhere",
+        "--workers=-1",
+    ],
 )
 def test_a_bad_option_is_named(tmp_path: Path, option: str) -> None:
     ended = call("merge", f"--polygons={broken(tmp_path)}", f"--dst={tmp_path / 'merged'}", option)

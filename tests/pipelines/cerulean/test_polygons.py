@@ -88,6 +88,25 @@ def test_a_long_edge_follows_the_bend_of_the_earth() -> None:
     assert not straight[WIDTH // 2]  # or this test would say nothing
 
 
+@pytest.mark.parametrize("west", [179.9, -180.1, 359.9, 0.0])
+def test_what_crosses_the_antimeridian_is_parted_there(west: float) -> None:
+    class Crossing:
+        def to_lonlat(self, rows: np.ndarray, cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return west + cols / 100, 10 - rows / 100 - cols / 1000
+
+    mask = np.ones((8, 30), bool)
+    mask[2:5, 8:12] = False  # a hole that crosses it, too
+    rows, cols = np.mgrid[:8, :30] + 0.5
+    lon, lat = Crossing().to_lonlat(rows, cols)
+    for part in (mask, mask & (cols < 9), mask & (cols > 11)):
+        found = on_earth(outline(part), Crossing())
+        assert found.is_valid
+        assert found.bounds[0] >= -180 and found.bounds[2] <= 180
+        assert (contains(found, (lon + 180) % 360 - 180, lat) == part).all()
+        assert found.area == pytest.approx(part.sum() / 1e4, rel=1e-4)
+        assert all(one.exterior.is_ccw for one in shapely.get_parts(found))
+
+
 def test_an_empty_mask_has_an_empty_outline() -> None:
     assert outline(np.zeros((3, 4), bool)).is_empty
     assert on_earth(outline(np.zeros((3, 4), bool)), Bent()).is_empty
