@@ -271,7 +271,9 @@ def _files(spot: Spot) -> list[Spot]:
 
 
 def _opened(spot: Spot, name: str) -> Spot:
-    file = _of_package(spot, name) or spot.folder / name
+    file = spot.folder / name
+    if not file.is_file():
+        file = _of_package(spot, name) or file
     if not file.is_file():
         raise spot.fail(f"no such file to include: {name!r}", neighbour(file))
     if file.resolve() in spot.including:

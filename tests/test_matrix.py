@@ -382,6 +382,10 @@ class TestIncludedKeys:
         monkeypatch.chdir("/")
         assert self.rows("__include__: mypkg:groups/a.yaml") == [{"a.lr": 7}]
 
+    def test_a_file_with_a_colon_in_its_name(self, tmp_path):
+        (tmp_path / "a:b.yaml").write_text("a.lr: 8")
+        assert self.rows("__include__: a:b.yaml") == [{"a.lr": 8}]
+
     @pytest.mark.parametrize("text, complaint", [
         ("__include__: trainre.yaml", "no such file to include: 'trainre.yaml'; did you mean 'trainer.yaml'"),
         ("__include__: 3", "takes a file name or a list of them, not 3"),
