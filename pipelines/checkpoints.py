@@ -48,6 +48,14 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
+def state(path: Path) -> dict[str, Any]:
+    """What to go on from: the content of a checkpoint; empty where there is none that can be loaded."""
+    try:
+        return load(path) if path.is_file() else {}
+    except BadInput:  # of another version of torch, or not ours
+        return {}
+
+
 def fill(network: nn.Module, weights: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Put ``weights`` into a network.
 

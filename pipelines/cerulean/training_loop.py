@@ -193,7 +193,7 @@ class Training:
     def _resume(self) -> None:
         for left in self.setting.folder.glob(".*.pt"):  # what a killed run was writing
             left.unlink()
-        state = _state(self._last)
+        state = checkpoints.state(self._last)
         if state.get("key") != self.setting.key:
             self._clear()
             return
@@ -207,10 +207,3 @@ class Training:
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # there is none, or it holds something of the user's
             self.setting.folder.rmdir()
-
-
-def _state(path: Path) -> dict[str, Any]:
-    try:
-        return checkpoints.load(path) if path.is_file() else {}
-    except BadInput:  # of another version of torch, or not ours
-        return {}

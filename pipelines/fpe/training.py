@@ -218,7 +218,7 @@ class Training:
     def _resume(self) -> None:
         for left in self.setting.folder.glob(".*.pth"):  # what a killed run was writing
             left.unlink()
-        state = _state(self._last)
+        state = checkpoints.state(self._last)
         if state.get("key") != self.setting.key or len(state["history"]) > self.plan.epochs:
             self._clear()
             return
@@ -232,13 +232,6 @@ class Training:
             path.unlink()
         with contextlib.suppress(OSError):  # there is none, or it holds something of the user's
             self.setting.folder.rmdir()
-
-
-def _state(path: Path) -> dict[str, Any]:
-    try:
-        return checkpoints.load(path) if path.is_file() else {}
-    except BadInput:  # of another version of torch, or not ours
-        return {}
 
 
 def without(pairs: Pairs, unreadable: set[str]) -> Pairs:
