@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,6 +61,38 @@ def call(folder: Path, line: list[str]) -> None:
     """Run a command line in a folder. Raises BadInput: it failed."""
     _say(folder, line)
     _check(line, subprocess.run(line, cwd=folder).returncode)
+
+
+def scheduled(folder: Path, params: str, workers: int, backend: str) -> None:
+    """Run the grid of ``params``, a document that is kept where it is there already. Raises BadInput."""
+    path = folder / "params.yaml"
+    if not path.exists():
+        path.write_text(params, encoding="utf-8")
+    call(folder, [
+        sys.executable, "-m", "kwdag", "schedule", "--params=params.yaml", "--root_dpath=out", "--run=1",
+        "--print_commands=0", f"--backend={backend}", f"--queue_size={workers}",
+        "--other_session_handler=ignore",
+    ])  # fmt: skip
+
+
+def aggregated(folder: Path, *options: str) -> None:
+    """Rank what lies in `out`, into the folder `report`. Raises BadInput: it failed."""
+    call(folder, [
+        sys.executable, "-m", "kwdag", "aggregate", "--target=out", "--output_dpath=report", *options,
+        *drawn(),
+    ])  # fmt: skip
+
+
+def say_where(folder: Path, started: float, **found: str) -> None:
+    """Print where the report is, what else was made (a word: a pattern of paths), and how long it took.
+
+    Args:
+        started: by `time.monotonic`.
+    """
+    for word, pattern in {"report": "report/*.html", **found}.items():
+        for path in sorted(folder.glob(pattern)):
+            click.echo(f"{word:<12}{path}")
+    click.echo(f"it took     {time.monotonic() - started:.0f} s")
 
 
 def drawn() -> list[str]:

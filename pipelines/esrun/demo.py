@@ -5,14 +5,13 @@ It only calls the programs, each by the command line that it prints.
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import click
 
 from pipelines import program
-from pipelines.demo_parts import call, drawn, together, where_jobs_run
+from pipelines.demo_parts import aggregated, say_where, scheduled, together, where_jobs_run
 from pipelines.esrun import sample
 
 PACKAGE = "pipelines.esrun"
@@ -47,17 +46,9 @@ def command(folder: Path, workers: int, backend: str) -> None:
     if not (folder / "park" / "esrun.yaml").exists():
         together(folder, PACKAGE, [["sample", "park"]])
     _learn(folder)
-    params = folder / "params.yaml"
-    if not params.exists():
-        params.write_text(PARAMS, encoding="utf-8")
-    call(folder, [
-        sys.executable, "-m", "kwdag", "schedule", "--params=params.yaml", "--root_dpath=out", "--run=1",
-        "--print_commands=0", f"--backend={backend}", f"--queue_size={workers}",
-        "--other_session_handler=ignore",
-    ])  # fmt: skip
-    call(folder, [sys.executable, "-m", "kwdag", "aggregate", "--target=out", "--output_dpath=report",
-                  "--stdout_report={concise: 1, top_k: 3}", *drawn()])  # fmt: skip
-    _say_where(folder, time.monotonic() - started)
+    scheduled(folder, PARAMS, workers, backend)
+    aggregated(folder, "--stdout_report={concise: 1, top_k: 3}")
+    say_where(folder, started, picture="out/visualize/*/*.png")
 
 
 def _learn(folder: Path) -> None:
@@ -70,14 +61,6 @@ def _learn(folder: Path) -> None:
         "fit", "--project_path=park", "--dataset=model/dataset", "--dst=model/checkpoint.ckpt",
         "--metrics_fpath=model/fit.json",
     ]])  # fmt: skip
-
-
-def _say_where(folder: Path, seconds: float) -> None:
-    for page in sorted((folder / "report").glob("*.html")):
-        click.echo(f"report      {page}")
-    for picture in sorted((folder / "out" / "visualize").glob("*/*.png")):
-        click.echo(f"picture     {picture}")
-    click.echo(f"it took     {seconds:.0f} s")
 
 
 if __name__ == "__main__":

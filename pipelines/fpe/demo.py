@@ -5,14 +5,13 @@ It only calls the programs, each by the command line that it prints.
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import click
 
 from pipelines import program
-from pipelines.demo_parts import call, drawn, together, where_jobs_run
+from pipelines.demo_parts import aggregated, say_where, scheduled, together, where_jobs_run
 
 PACKAGE = "pipelines.fpe"
 STATIONS = ("--stations=2", "--days=60", "--images-per-day=12", "--size=96x72", "--start=2023-03-01")
@@ -52,27 +51,9 @@ def command(folder: Path, workers: int, backend: str) -> None:
     if not (folder / "seed").exists():
         together(folder, PACKAGE, [["generate", "--dst=seed", *STATIONS]])
     together(folder, PACKAGE, [["import_seed", "--data=seed", "--root=fpe"]])
-    params = folder / "params.yaml"
-    if not params.exists():
-        params.write_text(PARAMS, encoding="utf-8")
-    call(folder, [
-        sys.executable, "-m", "kwdag", "schedule", "--params=params.yaml", "--root_dpath=out", "--run=1",
-        "--print_commands=0", f"--backend={backend}", f"--queue_size={workers}",
-        "--other_session_handler=ignore",
-    ])  # fmt: skip
-    call(folder, [
-        sys.executable, "-m", "kwdag", "aggregate", "--target=out", "--output_dpath=report",
-        "--eval_nodes=evaluate", "--stdout_report={concise: 1, top_k: 8, macro_analysis: 1}", *drawn(),
-    ])  # fmt: skip
-    _say_where(folder, time.monotonic() - started)
-
-
-def _say_where(folder: Path, seconds: float) -> None:
-    for page in sorted((folder / "report").glob("*.html")):
-        click.echo(f"report      {page}")
-    for page in sorted((folder / "fpe" / "storage" / "models").glob("*/*.html")):
-        click.echo(f"deployed    {page}")
-    click.echo(f"it took     {seconds:.0f} s")
+    scheduled(folder, PARAMS, workers, backend)
+    aggregated(folder, "--eval_nodes=evaluate", "--stdout_report={concise: 1, top_k: 8, macro_analysis: 1}")
+    say_where(folder, started, deployed="fpe/storage/models/*/*.html")
 
 
 if __name__ == "__main__":

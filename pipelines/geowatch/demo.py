@@ -5,14 +5,13 @@ It only calls the programs, each by the command line that it prints.
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import click
 
 from pipelines import program
-from pipelines.demo_parts import call, drawn, together, where_jobs_run
+from pipelines.demo_parts import aggregated, say_where, together, where_jobs_run
 
 PARAMS = """\
 # Three ways to find sites, four ways to tell their phases: 12 rows.
@@ -69,18 +68,8 @@ def command(folder: Path, workers: int, backend: str) -> None:
         "--enable_viz_pred_act_poly=0", f"--backend={backend}", f"--queue_size={workers}",
         "--other_session_handler=ignore",
     ]])  # fmt: skip
-    call(folder, [sys.executable, "-m", "kwdag", "aggregate", "--target=out", "--output_dpath=report",
-                  "--stdout_report={concise: 1, top_k: 3}", *drawn()])  # fmt: skip
-    _say_where(folder, time.monotonic() - started)
-
-
-def _say_where(folder: Path, seconds: float) -> None:
-    pictures = sorted((folder / "out" / "bas_poly_viz").glob("*/*.gif"))
-    for page in sorted((folder / "report").glob("*.html")):
-        click.echo(f"report      {page}")
-    for picture in pictures:
-        click.echo(f"animation   {picture}")
-    click.echo(f"it took     {seconds:.0f} s")
+    aggregated(folder, "--stdout_report={concise: 1, top_k: 3}")
+    say_where(folder, started, animation="out/bas_poly_viz/*/*.gif")
 
 
 if __name__ == "__main__":
