@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import re
 import select
 import shutil
 import signal
@@ -257,28 +256,36 @@ def test_gpus_are_handed_to_those_that_ask_and_to_one_at_a_time(lab, monkeypatch
     assert all(path.read_text().split("\n")[1] == "" for path in lab.root.glob("c/*/c.txt"))
 
 
-def plain(screen):
-    """What a terminal shows in a row, wherever it breaks a line or leaves a space out."""
-    return re.sub(rb"\x1b(\[[0-9;?>]*[A-Za-z]|\(B|=)|[\r\n ]", b"", screen)
+def pane(session):
+    """What a session has shown so far, the lines that left its window too, one string."""
+    command = ["tmux", "capture-pane", "-p", "-J", "-S", "-", "-t", session]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def shown(terminal, text, timeout_s):
+    """Whether a terminal shows a text in time; stops reading as soon as it does."""
+    seen = b""
+    while text not in seen and select.select([terminal], [], [], timeout_s)[0]:
+        seen += os.read(terminal, 10_000)
+    return text in seen
 
 
 def test_a_person_attaches_reads_and_leaves(lab):
     lab.node("a", f"echo hello from {{x}}; until [ -e {lab.folder}/go ]; do sleep 0.1; done; echo > {{dst}}",
              algo_params={"x": 0})  # fmt: skip
     process = start(lab, {"a.x": [1, 2]})
-    wait_for(lambda: len(sessions()) == 2)
+    wait_for(lambda: len(sessions()) == 2 and "\nhello from " in pane("kwdag_0"))
+    assert "=== a_id_" in pane("kwdag_0")
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ["TERM"] = "xterm"
         os.execvp("tmux", ["tmux", "attach", "-t", "kwdag_0"])
-    seen = b""
-    while b"hellofrom" not in plain(seen) or b"===a_id_" not in plain(seen):  # redrawn, in any order
-        assert select.select([terminal], [], [], 30)[0], plain(seen)
-        seen += os.read(terminal, 10_000)
-    os.write(terminal, b"\x02d")  # Ctrl-b d
-    while b"detached" not in seen:
-        assert select.select([terminal], [], [], 30)[0], seen
-        seen += os.read(terminal, 10_000)
+    # Not the header: as tmux fits its window to the terminal, it may scroll the first lines away.
+    assert shown(terminal, b"hello from ", 30)
+    for key in (b"\x02", b"d"):  # Ctrl-b d
+        time.sleep(0.5)  # a person is slower than a paste, as which tmux takes keys within a millisecond
+        os.write(terminal, key)
+    assert shown(terminal, b"detached", 30)
     os.waitpid(pid, 0)
     os.close(terminal)
     assert len(sessions()) == 2 and process.poll() is None
