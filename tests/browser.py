@@ -100,10 +100,20 @@ class Browser:
     # -- what a person does --------------------------------------------------------------------------
 
     def click(self, target: Any) -> None:
-        """Click an element, given itself or as a CSS selector."""
+        """Click an element, given itself or as a CSS selector, once nothing lies over it any more."""
+        from selenium.common.exceptions import ElementClickInterceptedException
+
         element = self.driver.find_element("css selector", target) if isinstance(target, str) else target
         self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-        element.click()
+
+        def clicked() -> bool:
+            try:
+                element.click()
+            except ElementClickInterceptedException:
+                return False
+            return True
+
+        self.until(clicked, name=f"nothing lies over {target}")
 
     def keys(self, *keys: str) -> None:
         """Press keys wherever the focus is."""

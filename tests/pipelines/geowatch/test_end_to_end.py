@@ -54,12 +54,12 @@ def schedule(here, model, root, *more):
     return python(here, "pipelines.geowatch.schedule_evaluation", params, *options)
 
 
-#: Files that are results; the datasets name files below the root and differ with it.
+#: Files in job directories that are results; the datasets name files below the root and differ with it.
 RESULTS = ("*.tif", "*.geojson", "*_eval.json", "sites_manifest.json")
 
 
 def results(root: Path) -> dict[str, str]:
-    files = sorted(path for pattern in RESULTS for path in root.glob(f"*/*/**/{pattern}"))
+    files = sorted(path for pattern in RESULTS for path in root.glob(f"[!_]*/*/**/{pattern}"))
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
