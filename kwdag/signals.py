@@ -5,7 +5,10 @@ Which processes are ended then is the business of those who started them.
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,20 +24,47 @@ class Interrupted(BaseException):
         self.signum = signum
 
 
+def interrupt(signum: int, _frame: Any) -> None:
+    """Signal handler that raises Interrupted."""
+    raise Interrupted(signum)
+
+
+@contextmanager
+def nothing_lost() -> Iterator[None]:
+    """Have a signal delivered again whose Interrupted was raised where Python ignores exceptions.
+
+    Such places are `__del__` and the callbacks of weak references, which `import` has, too: without this, a
+    Ctrl-C that comes there prints a traceback and stops nothing.
+    """
+    before = sys.unraisablehook
+
+    def hook(found: Any) -> None:
+        if not isinstance(found.exc_value, Interrupted):
+            before(found)
+            return
+        # From a thread and a little later: at once it would be raised here, where it is ignored as well.
+        again = threading.Timer(0.01, os.kill, (os.getpid(), found.exc_value.signum))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
 @contextmanager
 def stopping() -> Iterator[None]:
     """SIGTERM and SIGHUP stop a run as Ctrl-C does, by Interrupted; what `nohup` ignores stays ignored."""
-
-    def stop(signum: int, _frame: Any) -> None:
-        raise Interrupted(signum)
-
     before: dict[signal.Signals, Any] = {
         n: found for n in _SIGNALS if (found := signal.getsignal(n)) is not signal.SIG_IGN
     }
     try:
         for signum in before:
-            signal.signal(signum, stop)
-        yield
+            signal.signal(signum, interrupt)
+        with nothing_lost():
+            yield
     except Interrupted:
         # What is left is to say so and to exit: a second Ctrl-C must not turn that into a crash.
         before = dict.fromkeys(before, signal.SIG_IGN)

@@ -28,7 +28,7 @@ from kwdag.durations import most_taken
 from kwdag.node import ProcessNode
 from kwdag.plan import Job
 from kwdag.runs import Round, RunFile
-from kwdag.signals import Interrupted
+from kwdag.signals import Interrupted, interrupt, nothing_lost
 from kwdag.tasks import Task, without
 
 #: Seconds between two looks at a job that somebody else holds.
@@ -47,7 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     array = (files.read_arrays(run_file, args.round) or [])[args.array]
     chunk = Chunk(run_file, args.round, f"{array_id}_{index}", time_limit(array.options))
     try:
-        done = chunk.run(array.chunks[index])
+        with nothing_lost():
+            done = chunk.run(array.chunks[index])
         if chunk.gets_more():
             return 1
         chunk.help_others(array.chunks, array_id)
@@ -71,11 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _stop_by_signals() -> None:
-    def stop(signum: int, _frame: Any) -> None:
-        raise Interrupted(signum)
-
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, stop)
+        signal.signal(signum, interrupt)
     # The worker holds back SIGHUP, not SIGALRM, where it must not be interrupted.
     signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGHUP))
 
