@@ -26,7 +26,7 @@ matrix:
     - pipelines.cerulean:configs/scheduler/cyclic.yaml
     - pipelines.cerulean:configs/trainer/quick.yaml
     - pipelines.cerulean:configs/logger/pictures.yaml
-    split_scenes.list: sea/scenes.txt
+    split_scenes.list: sea/scenes
     make_train.aux: sea/aux
     train.channels: [vv, 'vv,distance,density']
     train.remap: [usual, none]

@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 @click.argument("aux_data_path", required=False)
 @click.argument("out_dir", required=False)
 @click.argument("length", required=False, type=int)
-@click.option("--list", "list_", help="The same as PARTITION_LIST: a scene's folder a line.")
+@click.option("--list", "list_", help="The same as PARTITION_LIST: a list of scenes, or a folder of them.")
 @click.option("--aux", help="The same as AUX_DATA_PATH; none: without.  [default: none]")
 @click.option("--dst", help="The same as OUT_DIR.")
 @click.option("--tile_length", type=int,
@@ -87,7 +87,7 @@ def _one(
 
 
 def _label(name: str | None, listed: str) -> str:
-    label = Path(listed).stem if name is None else name
+    label = Path(listed).absolute().stem if name is None else name
     if not label or "/" in label or label.startswith("."):
         raise BadInput(f"{label!r} cannot be part of a file's name", where="--name")
     return label

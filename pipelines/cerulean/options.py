@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 AUX = click.option("--aux", help="Folder of auxiliary data; none: without.  [default: none]")
 SCENES = click.option(
-    "--list", "list_path", required=True, help="List of scenes, the path of a folder on each line."
+    "--list",
+    "list_path",
+    required=True,
+    help="List of scenes, the path of a folder on each line; or a folder: all scenes below it.",
 )
 DEVICE = click.option(
     "--device", default="auto", show_default=True, help="cpu, the number of a GPU, or auto: a GPU if any."

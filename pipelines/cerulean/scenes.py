@@ -10,7 +10,7 @@ import filecmp
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -125,32 +125,25 @@ def from_line(line: str, base: Path = Path()) -> Scene:
 
 
 def read_list(path: str | os.PathLike[str], joined: bool = False) -> list[Scene]:
-    """The scenes of a list, a line each (see `Scene.line`), in its order.
+    """The scenes of a list, a line each (see `Scene.line`), in its order; of a folder all below it, by id.
 
-    Folders are absolute or relative to the list's own; empty lines and lines that begin with # say nothing.
+    In a list, folders are absolute or relative to the list's own; empty lines and lines that begin with #
+    say nothing. Below a folder, different folders with one id (one for each class, say) are one scene.
 
     Args:
-        joined: make one scene of different folders with one id, instead of an error.
+        joined: make one scene of different folders with one id in a list, too, instead of an error.
 
     Raises:
-        BadInput: see `from_line`; the list cannot be read, is empty or has a scene twice.
+        BadInput: see `from_line`; the list cannot be read, is empty or has a scene twice; no scene is below
+            the folder.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
-    except UnicodeDecodeError:
-        raise BadInput("is not a text in UTF-8", where=path) from None
-    found: dict[str, Scene] = {}
-    for line in lines:
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        scene = from_line(line, path.parent)
-        before = found.get(scene.id)
-        if before is not None and not joined:
-            raise BadInput(f"lists the scene {scene.id} twice", where=path)
-        found[scene.id] = scene if before is None else from_line(f"{before.line}\t{scene.line}")
+    if path.is_dir():
+        found = _by_id((from_line(str(folder)) for folder in _folders(path)), path, joined=True)
+        if not found:
+            raise BadInput(f"holds no scene: no folder below it has a {BACKGROUND}", where=path)
+        return [found[scene] for scene in sorted(found)]
+    found = _by_id((from_line(line, path.parent) for line in _lines(path)), path, joined)
     if not found:
         raise BadInput("lists no scene", where=path)
     return list(found.values())
@@ -230,6 +223,38 @@ def open_picture(path: Path) -> Iterator[DatasetReader]:
     except RasterioIOError as error:
         reason = error.__cause__ or error  # else "see previous exception"
         raise BadInput(f"is no picture that can be read ({reason})", where=path) from None
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a list that name scenes."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
+    except UnicodeDecodeError:
+        raise BadInput("is not a text in UTF-8", where=path) from None
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    """The folders of scenes in and below a folder; links are followed to scenes, and no further."""
+    for here, folders, names in os.walk(path):
+        if BACKGROUND in names:
+            yield Path(here)
+        for name in folders:
+            there = Path(here, name)
+            if there.is_symlink() and (there / BACKGROUND).is_file():
+                yield there
+
+
+def _by_id(scenes: Iterable[Scene], where: Path, joined: bool) -> dict[str, Scene]:
+    found: dict[str, Scene] = {}
+    for scene in scenes:
+        before = found.get(scene.id)
+        if before is not None and not joined:
+            raise BadInput(f"lists the scene {scene.id} twice", where=where)
+        found[scene.id] = scene if before is None else from_line(f"{before.line}\t{scene.line}")
+    return found
 
 
 def _check(folder: Path) -> None:

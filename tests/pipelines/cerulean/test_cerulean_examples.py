@@ -48,7 +48,7 @@ def test_the_examples_of_a_program_are_for_it(name):
 
 
 def test_the_examples_of_readme_name_all_steps_in_an_order_that_has_what_each_reads():
-    there = {"sea/scenes.txt", "sea/aux"}
+    there = {"sea/scenes", "sea/aux"}
     made = {"splits": ["splits/test.txt", "splits/$part.txt"]}
     steps = calls(README.read_text(encoding="utf-8"))
     for name, arguments in steps:

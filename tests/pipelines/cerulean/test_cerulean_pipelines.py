@@ -7,15 +7,19 @@ import re
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 import yaml
 
+from kwdag import Pipeline, schedule
 from kwdag.params import load_params
 from kwdag.request import prepare
 from kwdag.resolve import build_plan
 from pipelines import cerulean as package
 from pipelines.cerulean import demo
+from pipelines.cerulean.nodes import SplitScenes
 from pipelines.cerulean.pipelines import FIND, LEARN, SPLIT, cerulean, cerulean_predict, cerulean_train
+from tests.pipelines.cerulean.scene_folders import COLOURS, ID, OTHER, write_layer, write_scene
 
 CONFIGS = Path(package.__file__).parent / "configs"
 ROW = {"split_scenes.list": "/data/scenes.txt", "make_train.aux": "/data/aux"}
@@ -96,6 +100,24 @@ def test_own_keys_win_over_groups():
         if axis.keys == ("train.width",)
     ]
     assert axes == {"train.width": 5}
+
+
+def test_a_layer_that_changes_below_a_folder_of_scenes_runs_all_again(tmp_path):
+    """What a list names kwdag does not see; of a folder it watches every file."""
+    mark = np.zeros((40, 40), bool)
+    mark[5:20, 5:20] = True
+    for name in (ID, OTHER):
+        folder = write_scene(
+            tmp_path / "scenes", np.full((40, 40), 90, np.uint8), {"slick.png": (1, mark)}, name
+        )
+    matrix = {"split_scenes.list": str(tmp_path / "scenes"), "split_scenes.val": 0, "split_scenes.test": 0.5}
+    ask = {"root_dpath": tmp_path / "out", "pipeline": Pipeline([SplitScenes()])}
+    assert schedule({"matrix": matrix}, run=True, **ask).complete
+    assert not schedule({"matrix": matrix}, **ask).outlook.selection.run
+    mark[30, 30] = True
+    write_layer(folder / "slick.png", mark, COLOURS[1])
+    (reason,) = schedule({"matrix": matrix}, **ask).outlook.selection.run.values()
+    assert str(tmp_path / "scenes") in reason
 
 
 def test_the_grid_of_the_demo(tmp_path):

@@ -13,6 +13,7 @@ from pipelines.cerulean.scenes import Scene
 from pipelines.errors import BadInput
 from tests.pipelines.cerulean.scene_folders import ID, OTHER, write_background, write_scene
 
+THIRD = ID.replace("E4F5", "0000")
 VV = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)
 MARK = np.zeros((20, 30), bool)
 MARK[3:9, 4:8] = True
@@ -28,6 +29,25 @@ def test_a_list_names_folders_absolute_or_beside_it_in_its_order(tmp_path):
     first, second = write_scene(tmp_path / "b", VV), write_scene(tmp_path / "a", VV, name=OTHER)
     path = listed(tmp_path, "# partition", second, "", f"b/{ID}/")
     assert scenes.read_list(path) == [Scene(second), Scene(first)]
+
+
+def test_a_folder_is_all_scenes_below_it_those_of_one_id_as_one(tmp_path):
+    below = tmp_path / "scenes"
+    late, early = write_scene(below, VV, name=OTHER), write_scene(below / "natural seep", VV)
+    again = write_scene(below / "vessel", VV)
+    elsewhere = write_scene(tmp_path / "archive", VV, name=THIRD)
+    (below / "linked").symlink_to(tmp_path / "archive", target_is_directory=True)
+    assert scenes.read_list(below) == [Scene(early, (again,)), Scene(late)]
+    (below / THIRD).symlink_to(elsewhere, target_is_directory=True)
+    found = scenes.read_list(below)
+    assert [scene.id for scene in found] == sorted([ID, OTHER, THIRD])
+    assert scenes.read_list(below / "vessel" / ID) == [Scene(again)]
+
+
+def test_a_folder_without_a_scene_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match=r"empty: holds no scene: no folder below it has a Background\.png"):
+        scenes.read_list(tmp_path / "empty")
 
 
 def test_date_and_month_come_from_the_id(tmp_path):
