@@ -5,9 +5,10 @@ What a model is made of does not belong here, nor training.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,61 @@ def state(path: Path) -> dict[str, Any]:
         return load(path) if path.is_file() else {}
     except BadInput:  # of another version of torch, or not ours
         return {}
+
+
+class Series:
+    """The models of a training after each epoch, and the state to go on from after the last.
+
+    Args:
+        folder: holds nothing else.
+        suffix: of the files' names, such as `.pt`.
+        key: says whether what is there is of the same training.
+        parts: what has a state, such as network and optimiser, by name.
+    """
+
+    def __init__(self, folder: Path, suffix: str, key: str, parts: Mapping[str, Any]):
+        self.folder, self.suffix, self.key, self.parts = folder, suffix, key, parts
+
+    def path(self, epoch: int) -> Path:
+        """The file of the model as it was after an epoch, counted from 1."""
+        return self.folder / f"epoch-{epoch:03d}{self.suffix}"
+
+    def save(self, model: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> None:
+        """Write the model of the latest epoch, then the state: where the second is, the first is.
+
+        Args:
+            history: of each epoch until now what is known, as plain data.
+        """
+        save(self.path(len(history)), model)
+        states = {name: part.state_dict() for name, part in self.parts.items()}
+        save(self._last, {"key": self.key, **states, "history": list(history)})
+
+    def resume(self, epochs: int) -> list[dict[str, Any]]:
+        """Put the parts into the state of the last epoch; the history until then.
+
+        What is of another training, or of one with more than ``epochs``, is removed: no history.
+        """
+        for left in self.folder.glob(f".*{self.suffix}"):  # what a killed run was writing
+            left.unlink()
+        found = state(self._last)
+        if found.get("key") != self.key or len(found["history"]) > epochs:
+            self.clear()
+            return []
+        for name, part in self.parts.items():
+            part.load_state_dict(found[name])
+        history: list[dict[str, Any]] = found["history"]
+        return history
+
+    def clear(self) -> None:
+        """Remove all that is there."""
+        for path in (*self.folder.glob(f"epoch-*{self.suffix}"), self._last):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there is none, or it holds something of the user's
+            self.folder.rmdir()
+
+    @property
+    def _last(self) -> Path:
+        return self.folder / f"last{self.suffix}"
 
 
 def fill(network: nn.Module, weights: Mapping[str, Any], path: str | os.PathLike[str]) -> None:

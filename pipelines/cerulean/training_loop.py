@@ -5,7 +5,6 @@ Options, and the files that a training ends with, do not belong here: see train.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -98,8 +97,9 @@ class Training:
             if plan.scheduler == "cyclic"
             else torch.optim.lr_scheduler.ConstantLR(self._optimiser, factor=1.0)
         )
-        self.history: list[Epoch] = []
-        self._resume()
+        parts = {"network": self.network, "optimiser": self._optimiser, "cycle": self._cycle}
+        self._series = checkpoints.Series(setting.folder, ".pt", setting.key, parts)
+        self.history = [Epoch(**one) for one in self._series.resume(plan.epochs)]
 
     def run(self, tick: Callable[[int], object] = lambda done: None) -> list[Epoch]:
         """Train the epochs that are left, with a checkpoint after each.
@@ -112,11 +112,11 @@ class Training:
             train_loss = self._learn(epoch)
             val_loss, confusion = self.judge() if self.setting.val is not None else (None, None)
             if not (math.isfinite(train_loss) and math.isfinite(val_loss or 0.0)):
-                self._clear()  # going on from them would end here again
+                self._series.clear()  # going on from them would end here again
                 raise BadInput(f"training diverges at {self.plan.lr}", where="lr")
             f1 = None if confusion is None else confusion.slick()["f1"]
             self.history.append(Epoch(epoch, train_loss, val_loss, f1))
-            self._save(epoch)
+            self._save()
             tick(1)
         return self.history
 
@@ -133,7 +133,7 @@ class Training:
 
     def checkpoint(self, epoch: int) -> Path:
         """The file of the network as it was after an epoch, counted from 1."""
-        return self.setting.folder / f"epoch-{epoch:03d}.pt"
+        return self._series.path(epoch)
 
     def judge(self, network: UNet | None = None) -> tuple[float, Confusion]:
         """Mean loss over the validation tiles, and their pixels by true and most probable class."""
@@ -172,38 +172,6 @@ class Training:
         size = self.plan.batch_size
         return [items[start : start + size] for start in range(0, len(items), size)]
 
-    def _save(self, epoch: int) -> None:
-        """The model of this epoch, then the state to go on from: where the second is, the first is."""
-        its = self.setting
-        model = models.content(self.network, its.config, **asdict(self.history[-1]))
-        checkpoints.save(self.checkpoint(epoch), model)
-        state = {
-            "key": its.key,
-            "network": self.network.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            "cycle": self._cycle.state_dict(),
-            "history": [asdict(one) for one in self.history],
-        }
-        checkpoints.save(self._last, state)
-
-    @property
-    def _last(self) -> Path:
-        return self.setting.folder / "last.pt"
-
-    def _resume(self) -> None:
-        for left in self.setting.folder.glob(".*.pt"):  # what a killed run was writing
-            left.unlink()
-        state = checkpoints.state(self._last)
-        if state.get("key") != self.setting.key:
-            self._clear()
-            return
-        self.network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._cycle.load_state_dict(state["cycle"])
-        self.history = [Epoch(**one) for one in state["history"]]
-
-    def _clear(self) -> None:
-        for path in (*self.setting.folder.glob("epoch-*.pt"), self._last):
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # there is none, or it holds something of the user's
-            self.setting.folder.rmdir()
+    def _save(self) -> None:
+        model = models.content(self.network, self.setting.config, **asdict(self.history[-1]))
+        self._series.save(model, [asdict(one) for one in self.history])

@@ -5,7 +5,6 @@ Options, and the files that a training ends with, do not belong here: see run_tr
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -114,8 +113,9 @@ class Training:
         self._schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self._optimiser, patience=plan.patience, factor=plan.factor
         )
-        self.history: list[Epoch] = []
-        self._resume()
+        parts = {"network": self.network, "optimiser": self._optimiser, "schedule": self._schedule}
+        self._series = checkpoints.Series(setting.folder, ".pth", setting.key, parts)
+        self.history = [Epoch(**one) for one in self._series.resume(plan.epochs)]
 
     def run(self, tick: Callable[[int], object] = lambda done: None) -> list[Epoch]:
         """Train the epochs that are left, with a checkpoint after each.
@@ -128,11 +128,11 @@ class Training:
             train_loss = self._learn(epoch)
             val_loss = self.judge(self.setting.val)
             if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
-                self._clear()  # going on from them would end here again
+                self._series.clear()  # going on from them would end here again
                 raise BadInput(f"training diverges at {self.plan.learning_rate}", where="--learning-rate")
             self._schedule.step(val_loss)
             self.history.append(Epoch(epoch, train_loss, val_loss))
-            self._save(epoch)
+            self._save()
             tick(1)
         return self.history
 
@@ -143,7 +143,7 @@ class Training:
 
     def checkpoint(self, epoch: int) -> Path:
         """The model as it was after an epoch."""
-        return self.setting.folder / f"epoch-{epoch:03d}.pth"
+        return self._series.path(epoch)
 
     def judge(self, pairs: Pairs) -> float:
         """Mean loss over pairs; each photograph is scored once, as a model scores it."""
@@ -196,42 +196,10 @@ class Training:
         for batch in self.setting.photos.batches(names):
             yield torch.from_numpy(batch).to(self.setting.device)
 
-    def _save(self, epoch: int) -> None:
-        """The model of this epoch, then the state to go on from: where the second is, the first is."""
-        done = self.history[-1]
+    def _save(self) -> None:
         its = self.setting
-        model = model_files.model_content(self.network, its.body, its.recipe, **asdict(done))
-        checkpoints.save(self.checkpoint(epoch), model)
-        state = {
-            "key": its.key,
-            "network": self.network.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            "schedule": self._schedule.state_dict(),
-            "history": [asdict(one) for one in self.history],
-        }
-        checkpoints.save(self._last, state)
-
-    @property
-    def _last(self) -> Path:
-        return self.setting.folder / "last.pth"
-
-    def _resume(self) -> None:
-        for left in self.setting.folder.glob(".*.pth"):  # what a killed run was writing
-            left.unlink()
-        state = checkpoints.state(self._last)
-        if state.get("key") != self.setting.key or len(state["history"]) > self.plan.epochs:
-            self._clear()
-            return
-        self.network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.load_state_dict(state["schedule"])
-        self.history = [Epoch(**one) for one in state["history"]]
-
-    def _clear(self) -> None:
-        for path in self.setting.folder.glob("*.pth"):
-            path.unlink()
-        with contextlib.suppress(OSError):  # there is none, or it holds something of the user's
-            self.setting.folder.rmdir()
+        model = model_files.model_content(self.network, its.body, its.recipe, **asdict(self.history[-1]))
+        self._series.save(model, [asdict(one) for one in self.history])
 
 
 def without(pairs: Pairs, unreadable: set[str]) -> Pairs:
