@@ -20,4 +20,4 @@ python -m compileall -q kwdag pipelines # programs start quicker, also where pyt
 ruff check
 ruff format --check
 mypy
-exec pytest -n logical --dist loadgroup
+exec pytest -n "$(($(nproc) + 1))" --dist loadgroup # one more than cores: those of Slurm and tmux mostly wait
