@@ -41,8 +41,8 @@ def sources(document: dict[str, Any], path: Path, list_path: str | None) -> dict
 @click.option("--coco", required=True, help="instances_<name>.json that `make_coco_dataset` wrote.")
 @click.option("--dst", required=True, help="Folder to write the new dataset to.")
 @options.AUX
-@click.option("--list", "list_path", help="List of scenes to take tiles from.  [default: the dataset's "
-              "own, so that none of another split comes in]")  # fmt: skip
+@click.option("--list", "list_path", help="List of scenes to take tiles from, or a folder of "
+              "them.  [default: the dataset's own, so that none of another split comes in]")  # fmt: skip
 @click.option("--ratio", type=Finite(0), default=0.5, show_default=True,
               help="Tiles without a slick for each one with.")  # fmt: skip
 @click.option("--min_valid", type=Finite(0, 1), default=0.1, show_default=True,
@@ -57,7 +57,8 @@ def command(
 
     Tiles that the dataset has without annotation count; none goes. New ones are cut on the dataset's own grid
     where no layer of any class marks a pixel. Writes a dataset of its own: tiled_images/ (links to the same
-    files, and the new tiles), and last the JSON under the name it had, in which old ids stay.
+    files, and the new tiles), and last the JSON under the name it had, in which old ids stay. --aux has to be
+    what the dataset was made with.
 
     \b
     Example:
@@ -73,6 +74,7 @@ def command(
     grid = negatives.grid_of(document, source)
     scenes = sources(document, source, list_path)
     data = options.auxiliary_data(aux)
+    negatives.check_auxiliary(document, source, data)
     wanted = negatives.missing(document, ratio)
     search = functools.partial(negatives.candidates, grid=grid, min_valid=min_valid)
     found = each(search, list(scenes.values()), workers, "search", "scene") if wanted else [[]] * len(scenes)

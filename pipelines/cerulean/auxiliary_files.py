@@ -48,6 +48,12 @@ class Auxiliary:
     density: Path | None = None
     land: Path | None = None
 
+    @property
+    def known(self) -> list[str]:
+        """Which of a tile's channels are not the same everywhere, as `coco_tiles.CHANNELS` names them."""
+        here = {"distance": self.points is not None, "density": self.density is not None}
+        return [name for name, known in here.items() if known]
+
 
 def load(path: str | os.PathLike[str]) -> Auxiliary:
     """The auxiliary data of a folder; says on stdout what it lacks.

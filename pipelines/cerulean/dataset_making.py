@@ -53,7 +53,7 @@ def make(
         ordered = sorted(scenes, key=lambda scene: scene.id)
         work = partial(_cut, aux=aux, folder=hidden, settings=settings)
         cuts = each(work, ordered, workers, "scenes", "scene")
-        made = _document(cuts, name, settings)
+        made = _document(cuts, name, aux, settings)
         if not made["images"]:
             raise BadInput(f"no tile is left of {len(scenes)} scenes", hint="lower --min_valid")
         write_json(hidden / last.name, made)
@@ -64,13 +64,14 @@ def _cut(scene: Scene, aux: Auxiliary, folder: Path, settings: Settings) -> Cut:
     return cut(scene, aux, folder, settings)
 
 
-def _document(cuts: Sequence[Cut], name: str, settings: Settings) -> dict[str, Any]:
+def _document(cuts: Sequence[Cut], name: str, aux: Auxiliary, settings: Settings) -> dict[str, Any]:
     info = {
         "description": f"tiles of Sentinel-1 scenes with oil slicks: {name}",
         "version": "1",
         "tile_length": settings.tile_length,
         "georeference": settings.georeference,
         "channels": list(CHANNELS),
+        "auxiliary": aux.known,
         "scenes": [one.about for one in cuts],
     }
     return document(info, [part for one in cuts for part in one.parts])

@@ -46,7 +46,11 @@ class Scored:
 @click.command()
 @click.option("--polygons", required=True, help="Folder that `merge` wrote.")
 @click.option("--dst", required=True, help="Folder to write tables, pictures and evaluation.json to.")
-@click.option("--list", "scene_list", help="List of scenes to compare.  [default: all, where they were]")
+@click.option(
+    "--list",
+    "scene_list",
+    help="List of scenes to compare, or a folder of them.  [default: all, where they were]",
+)
 @options.AUX
 @click.option(
     "--iou_thresh", type=Finite(0, 1), default=0.5, show_default=True,

@@ -5,6 +5,7 @@ Pixel coordinates are those of GDAL: (0, 0) is the corner of the first pixel, it
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,13 +83,15 @@ class Georeference:
     def residuals_m(self) -> tuple[float, float]:
         """Mean and largest distance, in metres, of the points from where the model puts them.
 
-        For tps, which meets every point, each is put by a model fitted to all others.
+        For tps, which meets every point, each is put by a model fitted to all others; one whose others lie
+        on a line, so that no model fits them, does not count.
         """
         from pyproj import Geod
 
         rows, cols, lon, lat = self.points.T
         put = self.to_lonlat(rows, cols) if self.model != "tps" else _left_out(self.points)
-        _, _, off = Geod(ellps="WGS84").inv(lon, lat, *put)
+        known = np.isfinite(put[0])
+        _, _, off = Geod(ellps="WGS84").inv(lon[known], lat[known], put[0][known], put[1][known])
         return float(np.mean(off)), float(np.max(off))
 
     @cached_property
@@ -240,12 +243,13 @@ def _terms(down: Floats, right: Floats, degree: int) -> list[Floats]:
 
 
 def _left_out(points: Floats) -> tuple[Floats, Floats]:
-    """Where splines through all points but one put that one."""
-    put = [
-        _Spline.fitted(np.delete(points, index, axis=0), None)(one[:1], one[1:2])
-        for index, one in enumerate(points)
-    ]
-    return np.concatenate([lon for lon, _ in put]), np.concatenate([lat for _, lat in put])
+    """Where splines through all points but one put that one; NaN where the others lie on a line."""
+    lon, lat = np.full((2, len(points)), np.nan)
+    for index, one in enumerate(points):
+        with contextlib.suppress(np.linalg.LinAlgError):
+            spline = _Spline.fitted(np.delete(points, index, axis=0), None)
+            lon[index : index + 1], lat[index : index + 1] = spline(one[:1], one[1:2])
+    return lon, lat
 
 
 def _beside(lon: Floats, near: float) -> Floats:

@@ -5,6 +5,7 @@ How it is made stands in dataset_making.py.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TypeVar
 
@@ -87,7 +88,8 @@ def _one(
 
 
 def _label(name: str | None, listed: str) -> str:
-    label = Path(listed).absolute().stem if name is None else name
+    path = Path(os.path.normpath(Path(listed).absolute()))
+    label = (path.name if path.is_dir() else path.stem) if name is None else name
     if not label or "/" in label or label.startswith("."):
         raise BadInput(f"{label!r} cannot be part of a file's name", where="--name")
     return label

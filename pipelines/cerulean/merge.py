@@ -62,6 +62,8 @@ def command(polygons: str, dst: str, aux: str | None, georeference: str, workers
     scenes = [_scene(source, Path(polygons)) for source in sources]
     rules, land = Rules(**how), options.auxiliary_data(aux).land
     target = Path(dst).resolve()
+    if target == Path(polygons).resolve():
+        raise BadInput("is the folder of the polygons to merge", where=dst, hint="name another one")
     with staged(target, last=target / RECORD) as folder:
         job = partial(_merge, Job(tuple(record["classes"]), rules, land, georeference, folder))
         counts = each(job, list(zip(sources, scenes, strict=True)), workers, "merge", "scene")

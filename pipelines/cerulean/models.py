@@ -161,7 +161,8 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> tuple[UNet, Confi
 
     path = Path(path)
     path = path / MODEL if path.is_dir() else path
-    found = checkpoints.load(path)
+    with _quiet(UserWarning):  # of TorchScript, which is refused in one line
+        found = checkpoints.load(path)
     try:
         config = Config.from_plain(found["config"])
         weights = found["state"]
@@ -229,7 +230,8 @@ def _filled(content: Mapping[str, Any]) -> UNet:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet(kind: type[Warning] = DeprecationWarning) -> Iterator[None]:
+    """No warnings of a kind; torch deprecates TorchScript, which users of models ask for."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript, which users of models ask for
+        warnings.simplefilter("ignore", kind)
         yield

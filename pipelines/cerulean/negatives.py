@@ -39,10 +39,22 @@ class Cut:
     images: list[dict[str, Any]]
 
 
+def check_auxiliary(document: Mapping[str, Any], path: Path, aux: Auxiliary) -> None:
+    """Raises BadInput: new tiles would lack a channel that those of the dataset have, or the other way.
+
+    By such a channel alone a model would tell tiles without a slick.
+    """
+    known = document["info"].get("auxiliary", aux.known)
+    if known != aux.known:
+        lists = (" and ".join(map(str, names)) or "no auxiliary data" for names in (known, aux.known))
+        raise BadInput("was made with {}, but --aux has {}".format(*lists), where=path, hint="name the same")
+
+
 def grid_of(document: Mapping[str, Any], path: Path) -> Grid:
     """How a dataset was cut. Raises BadInput: it does not say so."""
-    info = document.get("info") or {}
-    length, model = info.get("tile_length"), info.get("georeference")
+    info = document.get("info")
+    known = info if isinstance(info, Mapping) else {}
+    length, model = known.get("tile_length"), known.get("georeference")
     if not isinstance(length, int) or not isinstance(model, str):
         raise BadInput("does not say how its tiles were cut (tile_length and georeference in info)",
                        where=path, hint="make it with make_coco_dataset")  # fmt: skip

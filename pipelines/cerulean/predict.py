@@ -13,7 +13,7 @@ import click
 
 from pipelines import devices
 from pipelines.cerulean import options
-from pipelines.cerulean.tiling import SMALLEST, check_length
+from pipelines.cerulean.tiling import SMALLEST
 from pipelines.errors import BadInput
 from pipelines.option_types import NONE, given
 from pipelines.program import run, staged, write_json
@@ -115,7 +115,9 @@ def _window(text: str, config: Config) -> int:
         return min(max(config.tile_length, SMALLEST), LARGE)
     if not text.isdecimal():
         raise BadInput(f"{text!r} is not a number of pixels", where="tile_length", hint="or auto")
-    return check_length(int(text)) or LARGE
+    if 0 < int(text) < SMALLEST:
+        raise BadInput(f"is {text}, less than {SMALLEST}", where="tile_length", hint=f"0 is {LARGE}")
+    return int(text) or LARGE
 
 
 def _overlap(text: str) -> float:

@@ -237,14 +237,30 @@ def _lines(path: Path) -> list[str]:
 
 
 def _folders(path: Path) -> Iterator[Path]:
-    """The folders of scenes in and below a folder; links are followed to scenes, and no further."""
-    for here, folders, names in os.walk(path):
-        if BACKGROUND in names:
+    """The folders of scenes in and below a folder; links are followed to scenes, and no further.
+
+    Not in hidden folders: there a program that was killed may have left halves of scenes.
+    """
+    for here, folders, names in os.walk(path.absolute(), onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if _is_scene(Path(here), names):
             yield Path(here)
         for name in folders:
             there = Path(here, name)
-            if there.is_symlink() and (there / BACKGROUND).is_file():
+            if there.is_symlink() and _is_scene(there, next(os.walk(there, onerror=_refuse))[2]):
                 yield there
+
+
+def _is_scene(folder: Path, names: Sequence[str]) -> bool:
+    """Whether files of these names are a scene, be it one without its VV picture, which is to be said."""
+    if BACKGROUND in names:
+        return True
+    named = folder.name.startswith("S1") and _START.search(folder.name) is not None
+    return named and any(Path(name).suffix.lower() == ".png" for name in names)
+
+
+def _refuse(error: OSError) -> None:
+    raise BadInput(f"cannot be read ({error.strerror})", where=error.filename) from None
 
 
 def _by_id(scenes: Iterable[Scene], where: Path, joined: bool) -> dict[str, Scene]:

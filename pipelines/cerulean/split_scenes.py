@@ -15,6 +15,7 @@ import click
 from pipelines.cerulean import options
 from pipelines.cerulean.classes import BACKGROUND, NAMES
 from pipelines.cerulean.splitting_scenes import PARTS, sizes, stratified
+from pipelines.errors import BadInput
 from pipelines.option_types import SEED
 from pipelines.program import run, staged, write_json
 
@@ -71,13 +72,15 @@ def command(list_path: str, dst: str, val: float, test: float, seed: int, worker
     from pipelines.cerulean import scenes as scene_files
     from pipelines.processes import each
 
+    folder = Path(dst)
+    if Path(list_path).resolve() in {(folder / f"{part}.txt").resolve() for part in PARTS}:
+        raise BadInput("is the list to split and one to write", where=list_path, hint="name another --dst")
     scenes = {scene.id: scene for scene in scene_files.read_list(Path(list_path), joined=True)}
     wanted = sizes(len(scenes), val, test)
     found = each(slicks, list(scenes.values()), workers, "layers", "scene")
     counts = dict(zip(scenes, found, strict=True))
     classes = {scene: frozenset(counts[scene]) for scene in scenes}
     parts = stratified(classes, {part: wanted[part] for part in PARTS}, seed)
-    folder = Path(dst)
     with staged(folder, last=folder / "split.json") as hidden:
         for part, chosen in parts.items():
             scene_files.write_list(hidden / f"{part}.txt", [scenes[scene] for scene in chosen])

@@ -187,7 +187,9 @@ def scene_lines(pred: Path | None, list_path: str | None) -> list[str]:
 
 @click.command()
 @click.option("--polygons", help="Folder that `merge` (or `postprocess`) wrote.")
-@click.option("--list", "list_path", help="List of scenes to draw.  [default: those of --polygons]")
+@click.option(
+    "--list", "list_path", help="List of scenes to draw, or a folder of them.  [default: those of --polygons]"
+)
 @click.option("--dst", required=True, help="Folder to write <scene>.png and visualize.json to.")
 @click.option("--side", type=click.IntRange(64, 8000), default=1024, show_default=True,
               help="Pixels of a panel's longer side.")  # fmt: skip

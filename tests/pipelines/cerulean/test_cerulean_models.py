@@ -130,3 +130,12 @@ def test_what_is_no_torchscript_is_refused(tmp_path):
         models.load_script(tmp_path / "x.pt")
     with pytest.raises(BadInput, match="y.pt: cannot be read"):
         models.load_script(tmp_path / "y.pt")
+
+
+@pytest.mark.filterwarnings("always")
+def test_torchscript_in_place_of_a_model_is_refused_without_what_torch_says(tmp_path, recwarn):
+    models.save(tmp_path, network(), CONFIG)
+    recwarn.clear()
+    with pytest.raises(BadInput, match="model.torchscript.pt: is no checkpoint"):
+        models.load(tmp_path / models.SCRIPT)
+    assert not recwarn.list

@@ -192,7 +192,7 @@ def test_nodata_is_not_scored_and_windows_of_whole_scenes_stay_small(
     [
         ({"--model": "nowhere.pt"}, "nowhere.pt"),
         ({"--list": "nowhere.txt"}, "nowhere.txt"),
-        ({"--tile_length": "31"}, "tile_length: is 31, less than 32"),
+        ({"--tile_length": "31"}, "tile_length: is 31, less than 32; 0 is 1024"),
         ({"--tile_length": "big"}, "tile_length: 'big' is not a number"),
         ({"--overlap": "1"}, "overlap: '1' is not from 0 to 0.9"),
         ({"--georeference": "cubic"}, "georeference"),

@@ -147,15 +147,38 @@ class TestNegatives:
         assert {image["extra"]["big_image_id"] for image in added} == {scene_id(7)}
         assert [one["id"] for one in after["info"]["scenes"]] == [scene_id(1), scene_id(2), scene_id(7)]
 
+    def test_new_tiles_have_the_auxiliary_channels_that_the_others_have(self, source, tmp_path):
+        """Else a model would know them by their empty channels."""
+        (tmp_path / "aux").mkdir()
+        (tmp_path / "aux" / "infrastructure.csv").write_text("lon,lat\n4.0,53.0\n")
+        scene = from_line(read(source)["info"]["scenes"][0]["folder"])
+        listed = write_list(tmp_path / "one.txt", [scene.folder])
+        ended = program("make_coco_dataset", listed, tmp_path / "aux", tmp_path / "set", 32, "--drop_empty",
+                        "--workers=0")  # fmt: skip
+        assert ended.code == 0, ended.err
+        made = tmp_path / "set" / "instances_one.json"
+        for coco, aux, said in (
+            (made, "none", "was made with distance, but --aux has no auxiliary data"),
+            (source, tmp_path / "aux", "was made with no auxiliary data, but --aux has distance"),
+        ):
+            ended = program("add_negatives", "--coco", coco, "--aux", aux, "--dst", tmp_path / "n")
+            assert (ended.code, ended.err.count("\n")) == (2, 1)
+            assert said in ended.err
+            assert not (tmp_path / "n").exists()
+        after = self.add(made, tmp_path / "n", "--aux", tmp_path / "aux")
+        assert len(after["images"]) > len(read(made)["images"])
+
     def test_bad_input_leaves_nothing(self, source, tmp_path):
         strange = read(source)
         del strange["info"]["tile_length"]
         (tmp_path / "strange.json").write_text(json.dumps(strange))
+        (tmp_path / "text.json").write_text(json.dumps({**strange, "info": "of another program"}))
         lost = read(source)
         lost["images"][0]["file_name"] = "tiled_images/lost.tif"
         (tmp_path / "lost.json").write_text(json.dumps(lost))
         cases = [
             (["--coco", tmp_path / "strange.json"], "tile_length"),
+            (["--coco", tmp_path / "text.json"], "tile_length"),
             (["--coco", tmp_path / "lost.json"], "lost.tif"),
             (["--coco", source, "--ratio=-1"], "ratio"),
             (["--coco", source, "--aux", tmp_path / "no"], "no"),

@@ -83,6 +83,19 @@ def test_the_residual_of_tps_is_that_of_a_point_that_is_left_out():
     assert georeference.fit(gcps, "tps").residuals_m == pytest.approx((np.mean(off), np.max(off)), rel=1e-6)
 
 
+def test_the_one_point_beside_a_line_of_others_has_no_residual_of_tps():
+    """Without it no spline fits; a few points at the edge of a scene may lie so."""
+    places = ((0, 0), (0, 50), (0, 100), (80, 40))
+    gcps = [GroundControlPoint(row=r, col=c, x=bent(r, c)[0], y=bent(r, c)[1]) for r, c in places]
+    off = []
+    for index, one in enumerate(gcps[:3]):
+        at = np.array([(p.row, p.col, 1) for place, p in enumerate(gcps) if place != index], float)
+        to = np.array([(p.x, p.y) for place, p in enumerate(gcps) if place != index])
+        put = np.array([one.row, one.col, 1]) @ np.linalg.solve(at, to)  # of three points, a plane
+        off.append(metres(put, (one.x, one.y)))
+    assert georeference.fit(gcps, "tps").residuals_m == pytest.approx((np.mean(off), np.max(off)), rel=1e-5)
+
+
 def test_models_are_those_of_gdal():
     gcps = points(HEIGHT, WIDTH, wavy)
     rows, cols = pixels()

@@ -199,6 +199,16 @@ def test_options_and_places_say_the_same_and_any_number_of_workers_gives_the_sam
     assert digests(tmp_path) == digests(dataset)
 
 
+def test_a_dataset_of_a_folder_has_its_whole_name_however_it_is_named(tmp_path, monkeypatch):
+    write_scene(tmp_path / "scenes v1.2", 1, sea((40, 40), 1), {})
+    (tmp_path / "scenes v1.2" / "notes").mkdir()
+    monkeypatch.chdir(tmp_path / "scenes v1.2" / "notes")
+    for number, listed in enumerate(("..", tmp_path / "scenes v1.2")):
+        ended = program("make_coco_dataset", listed, "none", tmp_path / f"{number}", 32, "--workers=0")
+        assert ended.code == 0, ended.err
+        assert (tmp_path / f"{number}" / "instances_scenes v1.2.json").is_file()
+
+
 def test_tiles_without_annotation_and_tiles_without_data_are_left_out_where_asked(
     two_scenes, dataset, tmp_path
 ):

@@ -300,6 +300,14 @@ def test_a_bad_option_is_named(tmp_path: Path, option: str) -> None:
     assert not (tmp_path / "merged").exists()
 
 
+def test_the_polygons_of_tiles_are_not_written_over(tmp_path: Path) -> None:
+    polygons = broken(tmp_path)
+    before = {path: path.read_bytes() for path in polygons.iterdir()}
+    ended = call("merge", f"--polygons={polygons}", f"--dst={polygons}/../{polygons.name}")
+    assert ended.code == 2 and "is the folder of the polygons to merge" in ended.err
+    assert {path: path.read_bytes() for path in polygons.iterdir()} == before
+
+
 def test_a_missing_raster_is_an_error_only_where_it_is_needed(tmp_path: Path) -> None:
     polygons = broken(tmp_path)
     ended = call("merge", f"--polygons={polygons}", f"--dst={tmp_path / 'merged'}", "--trim_thresh=0.5")

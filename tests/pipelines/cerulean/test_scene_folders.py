@@ -1,5 +1,7 @@
 """Scenes and lists of them: what is a scene, what is none, and how its picture is read."""
 
+import errno
+import os
 import pickle
 from datetime import date
 from pathlib import Path
@@ -48,6 +50,37 @@ def test_a_folder_without_a_scene_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match=r"empty: holds no scene: no folder below it has a Background\.png"):
         scenes.read_list(tmp_path / "empty")
+
+
+def test_scenes_that_a_killed_program_left_in_a_hidden_folder_are_none(tmp_path):
+    scene = write_scene(tmp_path / "scenes", VV, {"seep_1.png": (2, MARK)})
+    write_scene(tmp_path / ".4711.scenes.txt" / "scenes", VV, {"vessel_1.png": (3, MARK)})
+    assert scenes.read_list(tmp_path) == [Scene(scene)]
+
+
+def test_what_of_a_folder_cannot_be_a_scene_is_not_passed_over(tmp_path, monkeypatch):
+    write_scene(tmp_path / "all", VV)
+    for root in (tmp_path / "all", tmp_path / "linked"):  # there it stands behind a link
+        bare = write_scene(tmp_path / "bare", VV, {"seep_1.png": (2, MARK)}, name=OTHER)
+        (bare / "Background.png").unlink()
+        root.mkdir(exist_ok=True)
+        (root / OTHER).symlink_to(bare, target_is_directory=True)
+        with pytest.raises(BadInput, match=f"{OTHER}: the scene has no Background.png"):
+            scenes.read_list(root)
+        (root / OTHER).unlink()
+    with pytest.raises(BadInput, match=f"{OTHER}: the scene has no Background.png"):
+        scenes.read_list(tmp_path)
+
+    scandir, closed = os.scandir, str(tmp_path / "all" / ID)
+
+    def denied(path):
+        if str(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", closed)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(BadInput, match=rf"{ID}: cannot be read \(Permission denied\)"):
+        scenes.read_list(tmp_path / "all")
 
 
 def test_date_and_month_come_from_the_id(tmp_path):

@@ -117,6 +117,15 @@ class TestProgram:
         assert lists(tmp_path / "o")["val"] == ""
         assert len(lists(tmp_path / "o")["train"].splitlines()) == 2
 
+    def test_the_list_to_split_is_not_written_over(self, tmp_path):
+        listed = write_list(tmp_path / "train.txt", [write(tmp_path / "all", n) for n in range(4)])
+        before = listed.read_bytes()
+        ended = program("split_scenes", "--list", listed, "--dst", tmp_path)
+        assert ended.code == 2
+        assert ended.err.count("\n") == 1
+        assert "train.txt: is the list to split and one to write" in ended.err
+        assert listed.read_bytes() == before
+
     def test_bad_input_leaves_nothing(self, tmp_path):
         folders = [write(tmp_path / "x", n, "infra_slick") for n in range(4)]
         strange = np.zeros(SHAPE, bool)
