@@ -150,7 +150,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _check_file(address: URL, migrate: bool) -> None:
     if not address.database or address.database == ":memory:":
-        return
+        raise BadInput("is in memory, where nothing stays", where="database", hint="sqlite:///fpe.db, say")
     path = Path(address.database)
     if migrate:
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from pipelines.errors import BadInput
+from pipelines.fpe.settings import at_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ def folder_of(given: str | None, directory: str, station_id: int | None, *parts:
         BadInput: neither is said in full, or a part is no name of a folder.
     """
     if given:
-        return Path(given)
+        return Path(at_home(given))
     if station_id is None:
         raise BadInput("neither the station nor a folder is given", hint="see --station-id")
     for part in parts:
@@ -36,7 +37,7 @@ def folder_of(given: str | None, directory: str, station_id: int | None, *parts:
             raise BadInput("neither a code nor a folder is given", hint="see --help")
         if part in (".", "..") or "/" in part:
             raise BadInput(f"{part!r} is no name of a folder")
-    return Path(directory, str(station_id), *map(str, parts))
+    return Path(at_home(directory), str(station_id), *map(str, parts))
 
 
 def refuse_existing(folder: Path, names: Sequence[str], overwrite: bool) -> None:

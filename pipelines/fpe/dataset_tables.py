@@ -96,9 +96,8 @@ def fetch_images(connection: Connection, station_id: int) -> tuple[pd.DataFrame,
     table = _frame(connection, query)
     private = table["pii"].astype(bool)
     if private.all():
-        raise BadInput(
-            f"station {station_id} has no image to use: {len(table)} done, all with people in them"
-        )
+        why = f"{len(table)} done, all with people or vehicles" if len(table) else "none is done"
+        raise BadInput(f"station {station_id} has no image to use: {why}")
     table = table[~private].reset_index(drop=True)
     table["filename"] = [stored["Key"] for stored in table["full_s3"]]
     table = table.rename(columns={"full_url": "url"})

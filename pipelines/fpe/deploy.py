@@ -16,6 +16,7 @@ from pipelines.errors import BadInput
 from pipelines.fpe import settings
 from pipelines.fpe.dataset_files import folder_of
 from pipelines.fpe.model_options import EITHER_DASH
+from pipelines.option_types import STATION_ID
 from pipelines.program import run, write_json
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ Examples:
 @click.option("-t", "--model-type", default="RANK", show_default=True)
 @click.option("-v", "--variable", "--variable-id", default="FLOW_CFS", show_default=True)
 @click.option("-s", "--site", help="What addresses in the database begin with.  [default: STORAGE/models]")
-@click.option("--station-id", type=int, help="A single station, in place of STATIONS.")
+@click.option("--station-id", type=STATION_ID, help="A single station, in place of STATIONS.")
 @click.option("--predictions", multiple=True, help="Tables of its models, or a .txt that names one a line.")
 @click.option("--report", multiple=True, help="Their pages, in the same order, or such a .txt.")
 @click.option("--evaluation", multiple=True, help="What evaluate wrote of them, or such a .txt.")
@@ -69,7 +70,7 @@ def command(
     from pipelines.fpe.deploying import Manner, deploy
     from pipelines.fpe.storage import Storage
 
-    root = Path(directory).expanduser()
+    root = Path(settings.at_home(directory))
     choice = deploy_choice.best(deploy_choice.candidates(predictions, report, evaluation), metric)
     ids = _station_ids(stations, station_id, choice, dst)
     kind = Kind(variable, model_type, model_code)

@@ -16,6 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 from kwdag.errors import did_you_mean
 from pipelines.errors import BadInput
 from pipelines.fpe.storage import Missing, Storage
+from pipelines.program import read_json
 
 SENDERS = 8  # uploads at once: most of the time of each is waiting
 SPACE = uuid5(NAMESPACE_URL, "https://www.usgs.gov/apps/ecosheds/fpe/models")
@@ -101,6 +102,7 @@ def check_files(model: Deployment) -> list[str]:
     if model.folder is not None and not model.folder.is_dir():
         others = [path.name for path in model.folder.parent.glob("*") if path.is_dir()]
         raise BadInput("no such model", where=model.folder, hint=did_you_mean(model.kind.code, others))
+    _check_variable(model)
     rows = read_predictions(model.predictions)
     for name in ("filename", "url"):
         if name not in rows:
@@ -115,6 +117,21 @@ def check_files(model: Deployment) -> list[str]:
         raise BadInput("no such page" if size is None else "is empty", where=model.report,
                        hint="python -m pipelines.fpe.report makes it")  # fmt: skip
     return list(rows["image_id"])
+
+
+def _check_variable(model: Deployment) -> None:
+    """Raise BadInput if the model's folder says that it was made for another variable."""
+    record = model.folder and model.folder / "input" / "rank-input.json"
+    if not record or not record.is_file():
+        return
+    found = read_json(record)
+    made_for = found.get("variable_id") if isinstance(found, dict) else None
+    if made_for not in (None, model.kind.variable_id):
+        raise BadInput(
+            f"is a model of {made_for}, not of {model.kind.variable_id}",
+            where=model.folder,
+            hint="see --variable",
+        )
 
 
 def differs(storage: Storage, key: str, path: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.errors import BadInput
-from pipelines.fpe.settings import DATABASE, STORAGE, database_url, storage_url
+from pipelines.fpe.settings import DATABASE, STORAGE, at_home, database_url, storage_url
 from pipelines.program import run
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def command(data: Path, root: Path, database: str | None, storage: str | None) -
     from pipelines.fpe.storage import Storage
 
     files = Storage(storage_url(storage, root))
-    seed = read_seed(data, files.bucket)
+    seed = read_seed(at_home(data), files.bucket)
     engine = databases.connect(database_url(database, root), migrate=True)
     with databases.told(engine):
         with databases.transaction(engine) as session:

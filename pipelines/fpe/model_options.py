@@ -12,14 +12,14 @@ from typing import Any
 import click
 
 from pipelines.errors import BadInput
+from pipelines.fpe.settings import at_home
 
 # The manual steps write --model-code, a pipeline's parameters are spelled model_code: both are understood.
 EITHER_DASH = {"token_normalize_func": lambda name: name.replace("_", "-")}
 
 
 def _at_home(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
-    """A shell leaves the ~ of --directory=~/data/fpe as it is."""
-    return None if path is None else str(Path(path).expanduser())
+    return None if path is None else at_home(path)
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,7 +62,7 @@ def path_of(given: str | None, option: str, folder: Path | None, default: str) -
         BadInput: neither is given.
     """
     if given is not None:
-        return Path(given)
+        return Path(at_home(given))
     if folder is None:
         raise BadInput(f"{option} is missing", hint="or give --directory, --station-id and --model-code")
     return folder / default

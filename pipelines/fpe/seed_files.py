@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,14 +93,28 @@ def _station(folder: Path, user_id: str, bucket: str) -> StationFiles:
     path = folder / "db" / "station.json"
     row = read_row(_object(path, bucket), STATION, path)
     annotations = folder / "db" / "annotations.json"
+    imagesets = [_imageset(place, bucket) for place in _folders(folder / "db" / "imagesets")]
+    datasets = [_dataset(place, bucket) for place in _folders(folder / "db" / "datasets")]
+    _check_once("uuid", ((one.row["uuid"], one.path.with_name("imageset.json")) for one in imagesets))
+    _check_once("uuid", ((one.row["uuid"], one.path) for one in datasets))
+    _check_once("id", ((row["id"], one.path) for one in imagesets for row in one.parts if "id" in row))
     return StationFiles(
         {**row, "user_id": user_id},
         path,
         folder / "storage",
-        [_imageset(place, bucket) for place in _folders(folder / "db" / "imagesets")],
-        [_dataset(place, bucket) for place in _folders(folder / "db" / "datasets")],
+        imagesets,
+        datasets,
         _rows(annotations, ANNOTATION, bucket, unique=("uuid",)) if annotations.exists() else [],
     )
+
+
+def _check_once(key: str, found: Iterable[tuple[Any, Path]]) -> None:
+    """Raise BadInput if a value comes twice in a station, in whichever of its files."""
+    seen: set[Any] = set()
+    for value, path in found:
+        if value in seen:
+            raise BadInput(f"{key}: {value!r} comes twice", where=path)
+        seen.add(value)
 
 
 def _imageset(folder: Path, bucket: str) -> Group:

@@ -32,6 +32,11 @@ STORAGE_OF_MODEL = click.option(
 )
 
 
+def at_home(path: str | os.PathLike[str]) -> str:
+    """``path`` with the home folder for a leading ~, which shells leave in `--root=~/data/fpe` as it is."""
+    return os.path.expanduser(path)  # noqa: PTH111  # pathlib's raises where there is no such user
+
+
 def database_url(
     option: str | None, root: str | os.PathLike[str], environ: Mapping[str, str] = os.environ
 ) -> str:
@@ -47,7 +52,7 @@ def database_url(
         return url
     if environ.get("DB_HOST"):
         return _from_parts(environ)
-    return f"sqlite:///{Path(root) / 'fpe.db'}"
+    return f"sqlite:///{Path(at_home(root)) / 'fpe.db'}"
 
 
 def storage_url(
@@ -65,14 +70,14 @@ def storage_url(
         BadInput: there is a manifest that begins with no prefix.
     """
     if option:
-        return option
+        return at_home(option)
     if url := environ.get("FPE_STORAGE_URL"):
-        return url
+        return at_home(url)
     if bucket := environ.get("BUCKET"):
         return f"s3://{bucket}"
     if manifest is not None and Path(manifest).exists():
         return _prefix(Path(manifest))
-    return str(Path(root) / "storage")
+    return str(Path(at_home(root)) / "storage")
 
 
 def _prefix(manifest: Path) -> str:

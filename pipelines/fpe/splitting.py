@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 TOLERANCE = 0.05  # how far the achieved fraction may lie from the one asked for
 
+ROUNDING = 1e-9  # 0.8 - 0.75 is more than 0.05 to a computer
+
 Pair = tuple[int, int]
 
 
@@ -37,7 +39,7 @@ class Split:
 def split_pairs(pairs: Sequence[Pair], fraction: float, seed: int) -> Split:
     """Split whole connected components of the graph whose edges are ``pairs``; the same for the same seed.
 
-    Where no choice that was tried comes within `TOLERANCE` of ``fraction``, pairs are split at random; then
+    Where no choice of components comes within `TOLERANCE` of ``fraction``, pairs are split at random; then
     images may be in both, but never the same two.
 
     Args:
@@ -47,12 +49,9 @@ def split_pairs(pairs: Sequence[Pair], fraction: float, seed: int) -> Split:
     chooser = random.Random(seed)
     groups = _components(pairs)
     chooser.shuffle(groups)
-    for order in (
-        groups,
-        sorted(groups, key=len, reverse=True),
-    ):  # the largest first leaves small ones to fill
-        split = _split(pairs, _fill(order, fraction * len(pairs)), by_graph=True)
-        if abs(split.fraction - fraction) <= TOLERANCE:
+    for choose in (_fill, _nearest):  # the second leaves less to chance, and finds what there is
+        split = _split(pairs, choose(groups, fraction * len(pairs)), by_graph=True)
+        if abs(split.fraction - fraction) <= TOLERANCE + ROUNDING:
             return split
     repeated = _grouped(frozenset(pair) for pair in pairs)
     chooser.shuffle(repeated)
@@ -92,6 +91,20 @@ def _fill(groups: Iterable[list[int]], target: float) -> set[int]:
     nearest = min(left_out, key=len, default=[])
     if len(chosen) + len(nearest) - target < target - len(chosen):
         chosen.update(nearest)
+    return chosen
+
+
+def _nearest(groups: Sequence[list[int]], target: float) -> set[int]:
+    """The indices of those groups that together come nearest to ``target``, of all choices of groups."""
+    reached: dict[int, tuple[int, int]] = {0: (-1, 0)}  # by sum: the group added last, the sum before it
+    for number, group in enumerate(groups):
+        for total in list(reached):
+            reached.setdefault(total + len(group), (number, total))
+    total = min(reached, key=lambda total: (abs(total - target), total))
+    chosen: set[int] = set()
+    while total:
+        number, total = reached[total]
+        chosen.update(groups[number])
     return chosen
 
 

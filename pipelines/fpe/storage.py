@@ -100,8 +100,9 @@ class Storage:
                 return False
             self._files.put_file(str(path), temporary)
             if self._holds(temporary, sent):
-                self._move(temporary, place)
-                return True
+                with contextlib.suppress(FileNotFoundError):  # swept by another in this moment
+                    self._move(temporary, place)
+                    return True
             if self._files.exists(temporary):
                 self._files.rm_file(temporary)
             if not self._holds(place, sent):  # another's `sweep`, which follows its own `put`

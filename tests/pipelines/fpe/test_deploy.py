@@ -475,6 +475,26 @@ def test_bad_input_of_a_list(root, prepare, more, told):
     assert rows_in(root) == {}
 
 
+def test_a_model_of_another_variable_is_refused(root):
+    """Both variables are known, so that nothing else would stop it from becoming the default of the other."""
+    record = root / f"29/models/{CODE}/input/rank-input.json"
+    record.parent.mkdir()
+    record.write_text('{"variable_id": "STAGE_FT"}')
+    before = listing(root)
+    ended = of_29(root)
+    told = f"error: {record.parent.parent}: is a model of STAGE_FT, not of FLOW_CFS; see --variable\n"
+    assert ended == (2, told)
+    assert (listing(root), rows_in(root)) == (before, {})
+    assert of_29(root, "--variable=STAGE_FT") == (0, "")
+    assert rows_in(root)[29, CODE].variable_id == "STAGE_FT"
+
+
+@pytest.mark.parametrize("number", [-1, 10**20])
+def test_a_station_of_a_number_that_no_database_has(root, number):
+    ended = call("deploy", "-d", root, "-c", CODE, "--station-id", number)
+    assert ended.code == 2 and ended.err.count("\n") == 1 and "--station-id" in ended.err
+
+
 def listing(root):
     return sorted(path for path in root.rglob("*") if path.name != "fpe.db")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -227,6 +228,41 @@ def test_a_folder_that_is_no_seed(tmp_path, capsys):
     assert "nowhere: has no folder users" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [("images.json", "id", 1002), ("imageset.json", "uuid", "set-0")],
+)
+def test_what_comes_twice_in_a_station_is_told_before_a_file_goes_up(
+    seed, tmp_path, capsys, name, key, value
+):
+    """In two of its imagesets, each of which is right by itself."""
+    folder = station_folder(seed) / "db/imagesets"
+    image = json.loads((folder / "set-0/images.json").read_text())[0]
+    write(folder / "set-x/images.json", [{**image, "id": 7001, "full_s3": None}])
+    write(folder / "set-x/imageset.json", {"uuid": "set-x", "status": "DONE"})
+    path = folder / "set-x" / name
+    data = json.loads(path.read_text())
+    (data[0] if isinstance(data, list) else data)[key] = value
+    write(path, data)
+    photographs = station_folder(seed) / "storage/imagesets"
+    shutil.copytree(photographs / "set-0", photographs / "set-x")
+    assert do_import(seed, tmp_path / "root") == 2
+    assert f"{path}: {key}: {value!r} comes twice" in capsys.readouterr().err
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_home_that_no_shell_has_put_in_place(seed, tmp_path, monkeypatch):
+    """As in --root=~/data/fpe."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    seed.rename(tmp_path / "home")
+    assert do_import("~", "~/fpe", "--storage=~/the store") == 0
+    assert not list((tmp_path / "here").iterdir())
+    assert len(rows_in(tmp_path / "home/fpe")["images"]) == 8
+    assert (tmp_path / "home/the store/imagesets/set-0/images/b.JPG").is_file()
+
+
 def test_ids_that_are_taken_stop_the_station_and_leave_nothing_of_it(seed, tmp_path, capsys):
     path = station_folder(seed, 1) / "db/imagesets/set-1/images.json"
     write(path, changed(3, id=1002)(json.loads(path.read_text())))
@@ -253,6 +289,13 @@ def test_a_station_that_contradicts_the_database(seed, tmp_path, capsys, change,
     assert do_import(seed, tmp_path) == 2
     assert complaint in capsys.readouterr().err
     assert rows_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_would_be_gone_at_once(seed, tmp_path, capsys, address):
+    assert do_import(seed, tmp_path / "root", "--database", address) == 2
+    assert "error: database: is in memory" in capsys.readouterr().err
+    assert not (tmp_path / "root").exists()
 
 
 def test_wrong_credentials_leave_one_line_without_them(seed, tmp_path, postgres_server):

@@ -174,6 +174,7 @@ def test_options_as_kwdag_writes_them(make, tmp_path):
         ({"answers": {"odd": [{"left": 1}]}}, (), ("odd.json", "pair 1")),
         ({"timezone": "Mars/Olympus"}, (), ("'Mars/Olympus'",)),
         ({"changes": {number: {"pii_on": True} for number in range(1, 7)}}, (), ("no image",)),
+        ({"changes": {number: {"status": "QUEUED"} for number in range(1, 7)}}, (), ("none is done",)),
         ({}, ("--maxgap", -1), ("maxgap",)),
     ],
 )

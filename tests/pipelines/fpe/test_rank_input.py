@@ -110,6 +110,21 @@ def test_the_files_and_columns_in_their_place(made, tmp_path):
     assert record(folder)["args"]["annotations_end"] is None
 
 
+def test_a_home_that_no_shell_has_put_in_place(made, tmp_path, monkeypatch):
+    """As in --directory=~/data/fpe."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    dataset = tmp_path / "root/29/datasets/DATA"
+    dataset.parent.mkdir(parents=True)
+    made.folder.rename(dataset)
+    monkeypatch.chdir(dataset)
+    ended = call("rank_input", "--directory=~/root", "-s", 29, "-D", "DATA", "MODEL")
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "root/29/models/MODEL/input/pairs.csv").is_file()
+    ended = call("rank_input", "--src=~/root/29/datasets/DATA", "--dst=~/input")
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "input/pairs.csv").is_file()
+
+
 def test_every_pair_stands_reversed_with_its_label_negated(tmp_path):
     ranks = ["LEFT", "RIGHT", "SAME", "UNKNOWN"] * 50
     said = [(2 * number % 300, 2 * number % 300 + 1, rank) for number, rank in enumerate(ranks)]

@@ -106,6 +106,22 @@ def test_swept_by_another_that_put_the_same_file(storage, photograph, monkeypatc
     assert storage.read(KEY) == BYTES
 
 
+def test_swept_by_another_in_the_moment_before_its_move(storage, photograph, monkeypatch):
+    move = Storage._move
+
+    def overtaken(self, temporary, place):
+        with monkeypatch.context() as patched:
+            patched.setattr(Storage, "_move", move)
+            assert storage.put(KEY, photograph)
+        assert storage.sweep([KEY]) == 1
+        move(self, temporary, place)
+
+    monkeypatch.setattr(Storage, "_move", overtaken)
+    assert not storage.put(KEY, photograph)
+    assert storage.read(KEY) == BYTES
+    assert under_way(storage) == []
+
+
 def test_several_put_the_same_file_at_once(storage, photograph):
     with ThreadPoolExecutor(6) as pool:
         assert any(pool.map(lambda _: storage.put(KEY, photograph), range(12)))
