@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kwdag.errors import PlanError
-from kwdag.node import REQUIRED, SWITCHES, ProcessNode
+from kwdag.node import REQUIRED, SWITCHES, ProcessNode, overrides_refuse
 from kwdag.pipeline import Wiring
 from kwdag.plan import Branch, External, Job, Output, Source
 from kwdag.ports import Edge
@@ -106,9 +106,18 @@ class Grid:
     def external(self, node: ProcessNode, name: str, value: Any) -> External | None:
         """A given value as a source; None for an input that was given as null."""
         key = (self.token(value), name in node.in_paths)
+        if overrides_refuse(node):
+            self._ask(node, name, key[0])
         if key not in self._externals:
             self._externals[key] = self._external(node, name, *key)
         return self._externals[key]
+
+    def _ask(self, node: ProcessNode, name: str, found: Token) -> None:
+        """Raise PlanError if the node refuses a value."""
+        for text in (found,) if isinstance(found, str) else found or ():
+            if problem := node.refuse(name, text):
+                key = f"{node.name}.{name}"
+                raise PlanError(f"{key} {problem}", where=self.where.get(key))
 
     def _external(self, node: ProcessNode, name: str, found: Token, is_path: bool) -> External | None:
         if found is None:

@@ -250,6 +250,14 @@ class ProcessNode:
         """
         return self.executable
 
+    def refuse(self, name: str, value: str) -> str | None:
+        """What is wrong with a given value of an input or a parameter; None where nothing is.
+
+        Override it for what no declaration says, such as `has a password, which job directories would show`:
+        it is asked while jobs are planned, before anything is written, and what it says goes on from the key.
+        """
+        return None
+
     def load_result(self, node_dpath: Path) -> Mapping[str, Any]:
         """The flat result of a done job: `metrics.<node>.<name>` and what else is known.
 
@@ -274,6 +282,10 @@ class ProcessNode:
 
 def overrides_command(node: ProcessNode) -> bool:
     return type(node).command is not ProcessNode.command
+
+
+def overrides_refuse(node: ProcessNode) -> bool:
+    return type(node).refuse is not ProcessNode.refuse
 
 
 def _known(what: str, name: Any, names: Iterable[str]) -> None:

@@ -402,3 +402,26 @@ def test_cost_grows_with_the_rows_and_stays_small(chain):
     start = time.process_time()
     assert len(chain.plan(rows).jobs) == 40_000
     assert time.process_time() - start < 4  # 0.7 s on the machine it was written on; CI is shared
+
+
+# --- what a node itself refuses
+
+
+class Timid(ProcessNode):
+    name = "timid"
+    executable = "true"
+    in_paths = ("src",)
+    algo_params = {"x": 1, "many": None}
+
+    def refuse(self, name, value):
+        return f"is {value}, which is too much" if name != "src" and value == "9" else None
+
+
+def test_a_node_refuses_values_that_no_declaration_can():
+    wiring = Pipeline([Timid()]).wiring()
+    assert len(build_plan(wiring, [{"timid.src": "9", "timid.x": 8}], "/root", workdir="/work").jobs) == 1
+    for row, key in (({"timid.x": 9}, "x"), ({"timid.many": [1, 9]}, "many")):
+        places = {f"timid.{key}": "params.yaml, line 3"}
+        with pytest.raises(PlanError) as caught:
+            build_plan(wiring, [{"timid.src": "a", **row}], "/root", workdir="/work", where=places)
+        assert str(caught.value) == f"params.yaml, line 3: timid.{key} is 9, which is too much"

@@ -18,7 +18,19 @@ def correlation(name: str, primary: bool = False) -> dict[str, object]:
     return metric(name, primary=primary, range=(-1, 1))
 
 
-class RankDataset(ProcessNode):
+class OfDatabase(ProcessNode):
+    """A node with the parameters `database` and `storage`."""
+
+    def refuse(self, name: str, value: str) -> str | None:
+        """A password: it would stand in job directories and in the list of processes."""
+        from pipelines.fpe.settings import has_password
+
+        if name in ("database", "storage") and has_password(value):
+            return "has a password, which every job directory would show; it belongs into the environment"
+        return None
+
+
+class RankDataset(OfDatabase):
     """All images and annotations of a station, as the database has them when the job runs.
 
     The database is no input that kwdag watches: another ``dataset_code`` makes another dataset. Without
@@ -141,7 +153,7 @@ class Report(ProcessNode):
     algo_params = {"model_code": "RANK-FLOW"}
 
 
-class Deploy(ProcessNode):
+class Deploy(OfDatabase):
     """The best model of a station goes to the database and the storage, and becomes its default."""
 
     name = "deploy"

@@ -106,16 +106,20 @@ def _from_parts(environ: Mapping[str, str]) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _refuse_password(option: str) -> None:
+def has_password(url: str) -> bool:
+    """Whether a URL that somebody gave for a database holds a password, as far as one can see."""
     from urllib.parse import parse_qsl, urlsplit
 
     try:
-        parts = urlsplit(option)
+        parts = urlsplit(url)
         named = {key.lower() for key, _ in parse_qsl(parts.query, keep_blank_values=True)}
-        secret = parts.password is not None or bool(named & {"password", "sslpassword"})
+        return parts.password is not None or bool(named & {"password", "sslpassword"})
     except ValueError:
-        secret = "@" in option
-    if secret:
+        return "@" in url
+
+
+def _refuse_password(option: str) -> None:
+    if has_password(option):
         raise BadInput(
             "has a password, which others could read from the list of processes",
             where="--database",

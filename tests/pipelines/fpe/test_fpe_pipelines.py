@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import sys
 
 import click
 import pytest
@@ -79,3 +81,20 @@ def _options(name):
     command = importlib.import_module(f"pipelines.fpe.{name}").command
     spelled = {word for one in command.params if isinstance(one, click.Option) for word in one.opts}
     return {word.lstrip("-").replace("-", "_") for word in spelled}
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:Wr0ng@host/fpe", "postgresql://host/fpe?password=Wr0ng"])
+@pytest.mark.parametrize("node", ["rank_dataset", "deploy"])
+def test_a_password_among_the_params_is_refused_before_anything_is_written(tmp_path, node, url):
+    lines = ["pipeline: pipelines.fpe.pipelines.fpe()", "matrix:", "    rank_dataset.station_id: 29"]
+    (tmp_path / "params.yaml").write_text("\n".join([*lines, f"    {node}.database: {url}\n"]))
+    done = subprocess.run(
+        [sys.executable, "-m", "kwdag", "schedule", "--params=params.yaml", "--root_dpath=out", "--run=1"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"kwdag: params.yaml, line 4: {node}.database has a password, which every job directory would show;"
+        " it belongs into the environment\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
