@@ -87,12 +87,14 @@ class Series:
     def resume(self, epochs: int) -> list[dict[str, Any]]:
         """Put the parts into the state of the last epoch; the history until then.
 
-        What is of another training, or of one with more than ``epochs``, is removed: no history.
+        What is of another training, of one with more than ``epochs`` or not complete is removed: no history.
         """
         for left in self.folder.glob(f".*{self.suffix}"):  # what a killed run was writing
             left.unlink()
         found = state(self._last)
-        if found.get("key") != self.key or len(found["history"]) > epochs:
+        done = len(found.get("history", ()))
+        complete = all(self.path(epoch).is_file() for epoch in range(1, done + 1))
+        if found.get("key") != self.key or done > epochs or not complete:
             self.clear()
             return []
         for name, part in self.parts.items():

@@ -57,6 +57,13 @@ def run(command: click.Command, argv: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # where none can be made, as below /proc
+        raise BadInput(f"cannot be made ({error.strerror})", where=folder) from None
+
+
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes it when the block ends, and goes when it fails.
@@ -67,9 +74,11 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
         BadInput: the folder cannot be made or written in.
     """
     path = Path(path)
+    if not path.name:
+        raise BadInput("is a folder, not a file to write", where=path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         yield temporary
         temporary.replace(path)
     except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError) as error:

@@ -49,6 +49,12 @@ def test_another_or_a_longer_one_begins_anew(left, key, epochs):
     assert not (folder / "epochs").exists()
 
 
+def test_without_the_model_of_an_epoch_it_begins_anew(left):
+    folder, _ = left
+    (folder / "epochs/epoch-001.pt").unlink()
+    assert started(folder)[0].resume(5) == []
+
+
 def test_what_is_not_ours_stays(left):
     folder, _ = left
     (folder / "epochs/notes.txt").touch()

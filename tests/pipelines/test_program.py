@@ -79,6 +79,12 @@ def test_lists_are_several_values(argv, printed, capsys):
     assert capsys.readouterr().out.strip() == printed
 
 
+@pytest.mark.parametrize(("path", "said"), [(".", "is a folder"), ("/proc/none/x.json", "cannot be made")])
+def test_where_no_file_can_be_is_said(path, said):
+    with pytest.raises(BadInput, match=said), program.writing(path):
+        pytest.fail("not written")
+
+
 def test_an_output_is_there_whole_or_not_at_all(tmp_path):
     target = tmp_path / "deep" / "out.json"
     with pytest.raises(RuntimeError), program.writing(target) as temporary:
