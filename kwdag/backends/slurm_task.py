@@ -37,6 +37,7 @@ FIRST_LOOK, LAST_LOOK = 0.2, 5.0
 MARGIN = 60.0
 
 
+@nothing_lost()
 def main(argv: list[str] | None = None) -> int:
     """Run a chunk; the exit code is 0 unless none of its jobs is done."""
     args = _parser().parse_args(argv)
@@ -47,8 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     array = (files.read_arrays(run_file, args.round) or [])[args.array]
     chunk = Chunk(run_file, args.round, f"{array_id}_{index}", time_limit(array.options))
     try:
-        with nothing_lost():
-            done = chunk.run(array.chunks[index])
+        done = chunk.run(array.chunks[index])
         if chunk.gets_more():
             return 1
         chunk.help_others(array.chunks, array_id)
