@@ -175,6 +175,20 @@ def write_json(path: str | os.PathLike[str], data: Any) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def read_lines(path: str | os.PathLike[str], otherwise: str) -> list[str]:
+    """The lines of a text in UTF-8, with or without a byte order mark.
+
+    Raises:
+        BadInput: the file cannot be read; it is no such text, which ``otherwise`` says.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
+    except UnicodeDecodeError:
+        raise BadInput(otherwise, where=path) from None
+
+
 def read_json(path: str | os.PathLike[str]) -> Any:
     """The JSON document in ``path``.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.cerulean.instances import FULL
 from pipelines.cerulean.windows import BLOCK, Blend, corners
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pipelines.cerulean.scenes import Scene
     from pipelines.cerulean.unet import UNet
 
-FULL = 65535  # stands for a probability of 1
 FAR, EMPTY = 255, 0  # distance and density where nothing is known of them
 AHEAD = 2  # batches in the making for each worker
 

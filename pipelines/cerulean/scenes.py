@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import BadInput
-from pipelines.program import writing
+from pipelines.program import read_lines, writing
 from pipelines.rasters import CACHE
 
 if TYPE_CHECKING:
@@ -227,12 +227,7 @@ def open_picture(path: Path) -> Iterator[DatasetReader]:
 
 def _lines(path: Path) -> list[str]:
     """The lines of a list that name scenes."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
-    except UnicodeDecodeError:
-        raise BadInput("is not a text in UTF-8", where=path) from None
+    lines = read_lines(path, otherwise="is not a text in UTF-8")
     return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 

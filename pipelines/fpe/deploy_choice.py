@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kwdag.errors import did_you_mean
 from pipelines.errors import BadInput
-from pipelines.program import read_json
+from pipelines.program import read_json, read_lines
 
 SECOND = "accuracy2_val"  # a station without observations has no tau, but people's answers it has
 LESS_IS_BETTER = ("val_loss", "leaked_images", "missing_scores")
@@ -122,10 +122,5 @@ def _listed(path: Path) -> list[Path]:
     """The file itself, or those that a .txt names, relative to it: so kwdag hands over what it gathered."""
     if path.suffix != ".txt":
         return [path]
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
-    except UnicodeDecodeError:
-        raise BadInput("is no list of files", where=path) from None
+    lines = read_lines(path, otherwise="is no list of files")
     return [path.parent / line.strip() for line in lines if line.strip()]

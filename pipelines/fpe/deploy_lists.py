@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import BadInput
-from pipelines.program import staged
+from pipelines.program import read_lines, staged
 
 
 def read_stations(path: Path) -> list[int]:
@@ -20,12 +20,7 @@ def read_stations(path: Path) -> list[int]:
     Raises:
         BadInput: the file cannot be read, names none, or a line is no id.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise BadInput(f"cannot be read ({error.strerror})", where=path) from None
-    except UnicodeDecodeError:
-        raise BadInput("is no list of stations", where=path) from None
+    lines = read_lines(path, otherwise="is no list of stations")
     found = {_id(line.strip(), f"{path}, line {number}"): None for number, line in enumerate(lines, 1)
              if line.strip()}  # fmt: skip
     if not found:
